@@ -1,0 +1,1 @@
+//! JSON Lines on disk, append-only, gzip when sealed. (being written)

@@ -1,0 +1,95 @@
+//! The names of the promises that systems make and checkers observe.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One promise about a replicated store. Contracts list what is promised, checkers what was observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Guarantee {
+    /// What was acknowledged is not lost.
+    Durability,
+    /// A session sees its own acknowledged writes.
+    ReadYourWrites,
+    /// A session never sees time move backwards.
+    MonotonicReads,
+    /// The writes of a session take effect in the order of the session, everywhere.
+    MonotonicWrites,
+    /// A write that follows a read is ordered after the write that was read.
+    WritesFollowReads,
+    /// Every read sees a prefix of the order of writes: never an answer without its question.
+    ConsistentPrefix,
+    /// Once writes stop and faults are healed, all replicas hold the same state.
+    Convergence,
+    /// A counter's value is explained by the increments that were acknowledged or may have happened.
+    CounterBounds,
+    /// After healing the store takes operations again, within a bound.
+    Recovery,
+}
+
+impl Guarantee {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Guarantee; 9] = [
+        Guarantee::Durability,
+        Guarantee::ReadYourWrites,
+        Guarantee::MonotonicReads,
+        Guarantee::MonotonicWrites,
+        Guarantee::WritesFollowReads,
+        Guarantee::ConsistentPrefix,
+        Guarantee::Convergence,
+        Guarantee::CounterBounds,
+        Guarantee::Recovery,
+    ];
+
+    /// The name in flags and files, such as `read-your-writes`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Guarantee::Durability => "durability",
+            Guarantee::ReadYourWrites => "read-your-writes",
+            Guarantee::MonotonicReads => "monotonic-reads",
+            Guarantee::MonotonicWrites => "monotonic-writes",
+            Guarantee::WritesFollowReads => "writes-follow-reads",
+            Guarantee::ConsistentPrefix => "consistent-prefix",
+            Guarantee::Convergence => "convergence",
+            Guarantee::CounterBounds => "counter-bounds",
+            Guarantee::Recovery => "recovery",
+        }
+    }
+
+    /// The name in tables, such as `read your writes`.
+    pub fn title(self) -> String {
+        self.name().replace('-', " ")
+    }
+}
+
+impl fmt::Display for Guarantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No guarantee has this name.
+#[derive(Debug, thiserror::Error)]
+#[error("no guarantee is named '{0}'")]
+pub struct UnknownGuarantee(pub String);
+
+impl FromStr for Guarantee {
+    type Err = UnknownGuarantee;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let name = s.trim().replace([' ', '_'], "-").to_ascii_lowercase();
+        Guarantee::ALL.into_iter().find(|g| g.name() == name).ok_or_else(|| UnknownGuarantee(s.to_owned()))
+    }
+}
+
+impl serde::Serialize for Guarantee {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Guarantee {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
+    }
+}

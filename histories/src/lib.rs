@@ -1,0 +1,22 @@
+//! What happened: operations, events and histories, and everything that is written to disk about them.
+//!
+//! - [`operation`]: what a client asks of a replicated store, and what it answers.
+//! - [`event`]: one line of a history: an invocation or a completion.
+//! - [`history`]: the same in memory, typed and columnar, with interned keys and values.
+//! - [`guarantee`]: the names of the promises that systems make and checkers observe.
+//! - [`file`]: JSON Lines on disk, append-only, gzip when sealed.
+//! - [`notation`]: a whole history on one line, for tests.
+
+#![forbid(unsafe_code)]
+
+pub mod event;
+pub mod file;
+pub mod guarantee;
+pub mod history;
+pub mod notation;
+pub mod operation;
+
+pub use event::{Event, Kind, Process};
+pub use guarantee::Guarantee;
+pub use history::{EventIndex, Function, History, KeyId, MicroFunction, MicroOp, NodeId, Payload, ValueId};
+pub use operation::{Completion, Micro, Operation, Scalar, Value};

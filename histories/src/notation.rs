@@ -1,0 +1,1 @@
+//! A whole history on one line, for tests. (being written)

@@ -1,0 +1,276 @@
+//! What a client asks of a replicated store, and what it answers.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// One indivisible value: what a register holds, what a list or a set contains, and what a key is named by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scalar {
+    /// Nothing there: JSON `null`.
+    Null,
+    /// JSON `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A string.
+    Text(Arc<str>),
+    /// Anything else (fractions, objects, nested lists), kept as compact JSON text and compared as such.
+    Json(Arc<str>),
+}
+
+/// What a read returns: one value, or a list (also used for sets, in the order they were returned).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Value {
+    /// The value of a register or a counter; `Scalar::Null` when the key does not exist.
+    Scalar(Scalar),
+    /// The elements of a list or a set.
+    List(Vec<Scalar>),
+}
+
+/// One operation. An invocation carries the question (`Read { value: None }`), its `ok` completion the answer.
+///
+/// `key` is `None` for a store with one object only, as in many histories of other tools.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// Read a register, list, set or counter. `value` is `None` until it is known.
+    Read {
+        /// The object read.
+        key: Option<Scalar>,
+        /// What was read; `None` in an invocation and wherever the answer is unknown.
+        value: Option<Value>,
+    },
+    /// Set a register.
+    Write {
+        /// The register.
+        key: Option<Scalar>,
+        /// Its new value.
+        value: Scalar,
+    },
+    /// Set a register to `new` if it holds `old`; a `fail` completion means that it held something else.
+    Cas {
+        /// The register.
+        key: Option<Scalar>,
+        /// The value expected.
+        old: Scalar,
+        /// The value set.
+        new: Scalar,
+    },
+    /// Append an element to the end of a list.
+    Append {
+        /// The list.
+        key: Option<Scalar>,
+        /// The element.
+        value: Scalar,
+    },
+    /// Add an element to a set.
+    Add {
+        /// The set.
+        key: Option<Scalar>,
+        /// The element.
+        value: Scalar,
+    },
+    /// Remove an element from a set.
+    Remove {
+        /// The set.
+        key: Option<Scalar>,
+        /// The element.
+        value: Scalar,
+    },
+    /// Add a number to a counter.
+    Increment {
+        /// The counter.
+        key: Option<Scalar>,
+        /// The amount, negative to decrement.
+        by: i64,
+    },
+    /// Several micro-operations in one transaction.
+    Txn(Vec<Micro>),
+    /// Anything else: nemesis events, replica dumps, operations of a workload that these types do not know.
+    Custom {
+        /// The function's name.
+        f: Arc<str>,
+        /// The object, where there is one.
+        key: Option<Scalar>,
+        /// Question or answer.
+        value: serde_json::Value,
+    },
+}
+
+/// One step of a transaction, in Elle's vocabulary.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Micro {
+    /// `["r", key, value]`.
+    Read {
+        /// The object read.
+        key: Scalar,
+        /// What was read; `None` in an invocation.
+        value: Option<Value>,
+    },
+    /// `["w", key, value]`.
+    Write {
+        /// The register.
+        key: Scalar,
+        /// Its new value.
+        value: Scalar,
+    },
+    /// `["append", key, value]`.
+    Append {
+        /// The list.
+        key: Scalar,
+        /// The element.
+        value: Scalar,
+    },
+}
+
+/// How an operation ended, as its client saw it.
+///
+/// [`Completion::Info`] is the default of every doubt: a request that may have reached the store and was not
+/// answered may take effect at any later time. [`Completion::Fail`] is for what certainly never happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Completion {
+    /// It certainly happened; the operation carries the answer.
+    Ok(Operation),
+    /// It certainly did not happen and never will; the reason.
+    Fail(String),
+    /// Unknown: it may have happened, or may still happen; the reason. Its process is retired.
+    Info(String),
+}
+
+impl Operation {
+    /// The name on disk: `read`, `write`, `cas`, `append`, `add`, `remove`, `increment`, `txn`, or a custom one.
+    pub fn f(&self) -> &str {
+        match self {
+            Operation::Read { .. } => "read",
+            Operation::Write { .. } => "write",
+            Operation::Cas { .. } => "cas",
+            Operation::Append { .. } => "append",
+            Operation::Add { .. } => "add",
+            Operation::Remove { .. } => "remove",
+            Operation::Increment { .. } => "increment",
+            Operation::Txn(_) => "txn",
+            Operation::Custom { f, .. } => f,
+        }
+    }
+
+    /// The object it works on; `None` for transactions and for stores with one object.
+    pub fn key(&self) -> Option<&Scalar> {
+        match self {
+            Operation::Read { key, .. }
+            | Operation::Write { key, .. }
+            | Operation::Cas { key, .. }
+            | Operation::Append { key, .. }
+            | Operation::Add { key, .. }
+            | Operation::Remove { key, .. }
+            | Operation::Increment { key, .. }
+            | Operation::Custom { key, .. } => key.as_ref(),
+            Operation::Txn(_) => None,
+        }
+    }
+
+    /// Whether it can change the store.
+    pub fn is_update(&self) -> bool {
+        match self {
+            Operation::Read { .. } | Operation::Custom { .. } => false,
+            Operation::Txn(micros) => micros.iter().any(|m| !matches!(m, Micro::Read { .. })),
+            _ => true,
+        }
+    }
+}
+
+impl From<i64> for Scalar {
+    fn from(value: i64) -> Self {
+        Scalar::Int(value)
+    }
+}
+
+impl From<&str> for Scalar {
+    fn from(value: &str) -> Self {
+        Scalar::Text(value.into())
+    }
+}
+
+impl From<String> for Scalar {
+    fn from(value: String) -> Self {
+        Scalar::Text(value.into())
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scalar::Null => f.write_str("nil"),
+            Scalar::Bool(b) => write!(f, "{b}"),
+            Scalar::Int(i) => write!(f, "{i}"),
+            Scalar::Text(t) => f.write_str(t),
+            Scalar::Json(j) => f.write_str(j),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Scalar(s) => write!(f, "{s}"),
+            Value::List(items) => {
+                f.write_str("[")?;
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        f.write_str(" ")?;
+                    }
+                    write!(f, "{item}")?;
+                }
+                f.write_str("]")
+            }
+        }
+    }
+}
+
+/// For people: `append 8 ← 17`, `read x → [1 2]`, `cas x 1 → 2`, `txn [read 8 → [1], append 8 ← 2]`.
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.f())?;
+        if let Some(key) = self.key() {
+            write!(f, " {key}")?;
+        }
+        match self {
+            Operation::Read { value, .. } => fmt_read(f, value),
+            Operation::Write { value, .. }
+            | Operation::Append { value, .. }
+            | Operation::Add { value, .. }
+            | Operation::Remove { value, .. } => write!(f, " ← {value}"),
+            Operation::Cas { old, new, .. } => write!(f, " {old} → {new}"),
+            Operation::Increment { by, .. } => write!(f, " by {by}"),
+            Operation::Txn(micros) => {
+                f.write_str(" [")?;
+                for (i, micro) in micros.iter().enumerate() {
+                    if i > 0 {
+                        f.write_str(", ")?;
+                    }
+                    write!(f, "{micro}")?;
+                }
+                f.write_str("]")
+            }
+            Operation::Custom { value, .. } => write!(f, " {value}"),
+        }
+    }
+}
+
+impl fmt::Display for Micro {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Micro::Read { key, value } => {
+                write!(f, "read {key}")?;
+                fmt_read(f, value)
+            }
+            Micro::Write { key, value } => write!(f, "write {key} ← {value}"),
+            Micro::Append { key, value } => write!(f, "append {key} ← {value}"),
+        }
+    }
+}
+
+fn fmt_read(f: &mut fmt::Formatter<'_>, value: &Option<Value>) -> fmt::Result {
+    match value {
+        Some(value) => write!(f, " → {value}"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,1 @@
+//! Installs faults, heals them, keeps the ledger. (interface first; being written)

@@ -1,0 +1,17 @@
+//! Faults and their undoing: the machine inside the machine, the wire between its hosts, schedules and the ledger.
+//!
+//! - [`hosts`]: network, mount, PID, UTS and IPC namespaces; processes; three different downs.
+//! - [`wire`]: the network: a single-threaded switch with a policy per link.
+//! - [`doctor`]: what this machine can do, found out by doing.
+//! - [`fault`]: the vocabulary of faults, as data.
+//! - [`schedule`]: which fault when: generated from the seed, or written by hand.
+//! - [`injector`]: installs faults, heals them, keeps the ledger, says what each one did.
+//! - [`seed`]: one named stream of random numbers per purpose.
+
+pub mod doctor;
+pub mod fault;
+pub mod hosts;
+pub mod injector;
+pub mod schedule;
+pub mod seed;
+pub mod wire;

@@ -1,0 +1,1 @@
+//! Which fault when. (interface first; being written)
