@@ -13,6 +13,6 @@ pub mod system;
 pub use contract::{Contract, Promise};
 pub use dial::{BoxFuture, Dial, DirectDial};
 pub use system::{
-    Answer, Client, ClientContext, Cluster, Function, NodeCommand, NodeContext, OptionSpec, Options, OptionsError, Probe,
-    Role, System,
+    Answer, Client, ClientContext, Cluster, Function, NodeCommand, NodeContext, OptionSpec, Options, OptionsError,
+    Probe, Role, System,
 };
