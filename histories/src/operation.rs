@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 /// One indivisible value: what a register holds, what a list or a set contains, and what a key is named by.
+///
+/// [`Scalar::from_json`] gives every JSON value its one form; a hand-made `Json("1")` is not the same as `Int(1)`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scalar {
     /// Nothing there: JSON `null`.
@@ -29,7 +31,8 @@ pub enum Value {
 
 /// One operation. An invocation carries the question (`Read { value: None }`), its `ok` completion the answer.
 ///
-/// `key` is `None` for a store with one object only, as in many histories of other tools.
+/// `key` is `None` for a store with one object only, as in many histories of other tools; `Some(Scalar::Null)` says
+/// the same, and comes back from a file or a [`History`](crate::History) as `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operation {
     /// Read a register, list, set or counter. `value` is `None` until it is known.
@@ -167,12 +170,84 @@ impl Operation {
         }
     }
 
+    /// What its invocation asks: the same without the answers of reads and the value of a custom operation.
+    pub fn question(&self) -> Operation {
+        match self {
+            Operation::Read { key, .. } => Operation::Read { key: key.clone(), value: None },
+            Operation::Txn(micros) => Operation::Txn(micros.iter().map(Micro::question).collect()),
+            Operation::Custom { f, key, .. } => {
+                Operation::Custom { f: f.clone(), key: key.clone(), value: serde_json::Value::Null }
+            }
+            other => other.clone(),
+        }
+    }
+
     /// Whether it can change the store.
     pub fn is_update(&self) -> bool {
         match self {
             Operation::Read { .. } | Operation::Custom { .. } => false,
             Operation::Txn(micros) => micros.iter().any(|m| !matches!(m, Micro::Read { .. })),
             _ => true,
+        }
+    }
+}
+
+impl Micro {
+    /// The object it works on.
+    pub fn key(&self) -> &Scalar {
+        match self {
+            Micro::Read { key, .. } | Micro::Write { key, .. } | Micro::Append { key, .. } => key,
+        }
+    }
+
+    /// What an invocation asks: the same, without the answer of a read.
+    pub fn question(&self) -> Micro {
+        match self {
+            Micro::Read { key, .. } => Micro::Read { key: key.clone(), value: None },
+            other => other.clone(),
+        }
+    }
+}
+
+impl Scalar {
+    /// The scalar for a JSON value. What is neither `null`, a boolean, a whole number of 64 bits nor a string
+    /// becomes [`Scalar::Json`], with the fields of objects in alphabetical order, so that equal values are equal.
+    pub fn from_json(json: serde_json::Value) -> Scalar {
+        match json {
+            serde_json::Value::Null => Scalar::Null,
+            serde_json::Value::Bool(b) => Scalar::Bool(b),
+            serde_json::Value::String(s) => Scalar::Text(s.into()),
+            serde_json::Value::Number(n) if n.is_i64() => Scalar::Int(n.as_i64().unwrap_or_default()),
+            other => Scalar::Json(other.to_string().into()),
+        }
+    }
+
+    /// The JSON value. Text in [`Scalar::Json`] that is not JSON becomes a string.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Scalar::Null => serde_json::Value::Null,
+            Scalar::Bool(b) => (*b).into(),
+            Scalar::Int(i) => (*i).into(),
+            Scalar::Text(t) => (&**t).into(),
+            Scalar::Json(j) => serde_json::from_str(j).unwrap_or_else(|_| (&**j).into()),
+        }
+    }
+}
+
+impl Value {
+    /// The answer of a read: a JSON array is a list, everything else one value.
+    pub fn from_json(json: serde_json::Value) -> Value {
+        match json {
+            serde_json::Value::Array(items) => Value::List(items.into_iter().map(Scalar::from_json).collect()),
+            other => Value::Scalar(Scalar::from_json(other)),
+        }
+    }
+
+    /// The JSON value.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Value::Scalar(scalar) => scalar.to_json(),
+            Value::List(items) => items.iter().map(Scalar::to_json).collect(),
         }
     }
 }
