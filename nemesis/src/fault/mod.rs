@@ -1,0 +1,271 @@
+//! The vocabulary of faults, as data: what can be done to a cluster, to whom, and which links that cuts.
+//!
+//! A [`Fault`] is one harm with everything decided except roles: *partition-halves, n2 and n4 on one side*, or *kill
+//! whoever leads*. It is made by a generated schedule, by a hand-written one, or by a test; it is stored in the plan,
+//! and it says nothing about when. A [`FaultName`] is what a person types: `--faults leader-isolated,crash`. The
+//! [`registry`] says of each name what it does to real processes, how it is proven to have bitten and how it heals;
+//! [`links`] turns a fault into the directed links it cuts.
+//!
+//! Three kinds of harm, and no fault belongs to two:
+//!
+//! ```text
+//!             the network between        the process            the machine
+//!             --------------------       ------------------     ---------------------------
+//! faults      partitions, clients-cut    kill, pause            crash
+//! the peer    silence, then a timeout    kill: "connection      silence, then a timeout
+//! sees                                   refused" at once
+//!                                        pause: accepted, then
+//!                                        silence
+//! survives    all state, all sockets     kill: the files        the files
+//!                                        pause: everything
+//! ```
+//!
+//! Partitions cut node from node and never client from node: whoever is isolated still serves its clients, which is
+//! what makes a split brain visible. `clients-cut` is the opposite.
+
+pub mod links;
+pub mod registry;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use links::links;
+pub use registry::{FaultInfo, FaultName, Group, UnknownFault, expand};
+
+/// Nodes by position in the cluster, or by a role that is looked up when the fault is installed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// This node, by position from 0.
+    Node(usize),
+    /// These nodes.
+    Nodes(Vec<usize>),
+    /// Whoever leads at that moment; `fallback` when nobody is known to.
+    Leader {
+        /// Position of the node to take when there is no leader.
+        fallback: usize,
+    },
+    /// All nodes.
+    All,
+}
+
+/// One kind of harm. Everything random about it is drawn when the schedule is made, so that the plan says it all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "fault")]
+pub enum Fault {
+    /// One node cannot talk to any other node; clients reach all of them. Of several targets, each is alone.
+    PartitionOne {
+        /// Who is alone.
+        target: Target,
+    },
+    /// Two groups cannot talk to each other.
+    PartitionHalves {
+        /// Who is on this side; all others are on the other.
+        side: Vec<usize>,
+    },
+    /// Every node sees a majority, and no two see the same one.
+    PartitionRing {
+        /// The order of the nodes on the ring.
+        order: Vec<usize>,
+    },
+    /// Two groups that share one node.
+    Bridge {
+        /// The node that both sides reach.
+        bridge: usize,
+        /// One side; all others but the bridge are the other.
+        side: Vec<usize>,
+    },
+    /// Packets from these nodes do not reach the others; the way back works. With all nodes but one as the target,
+    /// that one is deaf.
+    OneWay {
+        /// Who is not heard.
+        target: Target,
+    },
+    /// Any matrix: these directed links are cut.
+    #[serde(rename = "partition-random")]
+    PartitionMatrix {
+        /// From, to.
+        links: Vec<(usize, usize)>,
+    },
+    /// Clients cannot reach these nodes; the nodes reach each other.
+    ClientsCut {
+        /// From whom.
+        target: Target,
+    },
+    /// SIGKILL to all processes of a node; healing starts it again.
+    Kill {
+        /// Whom.
+        target: Target,
+    },
+    /// The whole machine is gone, silently; healing boots it at the same address and starts the node.
+    Crash {
+        /// Whom.
+        target: Target,
+    },
+    /// SIGSTOP to all processes of a node.
+    Pause {
+        /// Whom.
+        target: Target,
+    },
+}
+
+impl Target {
+    /// The positions meant, ascending, each once. `leader` is who leads now, where known.
+    pub fn resolve(&self, node_count: usize, leader: Option<usize>) -> Vec<usize> {
+        let mut nodes = match self {
+            Target::Node(node) => vec![*node],
+            Target::Nodes(nodes) => nodes.clone(),
+            Target::Leader { fallback } => vec![leader.unwrap_or(*fallback)],
+            Target::All => (0..node_count).collect(),
+        };
+        nodes.retain(|node| *node < node_count);
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+
+    /// Every position that it mentions, the fallback included.
+    pub fn mentions(&self) -> Vec<usize> {
+        match self {
+            Target::Node(node) => vec![*node],
+            Target::Nodes(nodes) => nodes.clone(),
+            Target::Leader { fallback } => vec![*fallback],
+            Target::All => Vec::new(),
+        }
+    }
+
+    fn is_leader(&self) -> bool {
+        matches!(self, Target::Leader { .. })
+    }
+}
+
+impl Fault {
+    /// Its name in the history and in `splitbrain list faults`. A fault aimed at the leader has a name of its own.
+    pub fn fault_name(&self) -> FaultName {
+        let (plain, leader) = match self {
+            Fault::PartitionOne { .. } => (FaultName::PartitionOne, FaultName::LeaderIsolated),
+            Fault::Kill { .. } => (FaultName::Kill, FaultName::KillLeader),
+            Fault::Crash { .. } => (FaultName::Crash, FaultName::CrashLeader),
+            Fault::Pause { .. } => (FaultName::Pause, FaultName::PauseLeader),
+            Fault::PartitionHalves { .. } => return FaultName::PartitionHalves,
+            Fault::PartitionRing { .. } => return FaultName::PartitionRing,
+            Fault::Bridge { .. } => return FaultName::Bridge,
+            Fault::OneWay { .. } => return FaultName::OneWay,
+            Fault::PartitionMatrix { .. } => return FaultName::PartitionRandom,
+            Fault::ClientsCut { .. } => return FaultName::ClientsCut,
+        };
+        if self.target().is_some_and(Target::is_leader) { leader } else { plain }
+    }
+
+    /// [`Fault::fault_name`] as text.
+    pub fn name(&self) -> &'static str {
+        self.fault_name().as_str()
+    }
+
+    /// `partition`, `clients-cut`, `kill`, `crash` or `pause`.
+    pub fn family(&self) -> &'static str {
+        self.fault_name().family()
+    }
+
+    /// Every name under which a contract may speak of it, most specific first: `leader-isolated`, `partition-one`,
+    /// `partition`.
+    pub fn names(&self) -> Vec<&'static str> {
+        let name = self.fault_name();
+        let mut names = vec![name.as_str()];
+        for broader in [name.without_role().as_str(), name.family()] {
+            if !names.contains(&broader) {
+                names.push(broader);
+            }
+        }
+        names
+    }
+
+    /// Its target, where it has one (matrices and groups name their nodes themselves).
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Fault::PartitionOne { target }
+            | Fault::OneWay { target }
+            | Fault::ClientsCut { target }
+            | Fault::Kill { target }
+            | Fault::Crash { target }
+            | Fault::Pause { target } => Some(target),
+            Fault::PartitionHalves { .. }
+            | Fault::PartitionRing { .. }
+            | Fault::Bridge { .. }
+            | Fault::PartitionMatrix { .. } => None,
+        }
+    }
+
+    /// Whether installing it needs to know who leads.
+    pub fn needs_leader(&self) -> bool {
+        self.target().is_some_and(Target::is_leader)
+    }
+
+    /// The nodes it is aimed at, by position, ascending: its target with the role looked up, one side of a partition,
+    /// all nodes of a ring, the senders of a matrix.
+    pub fn resolve(&self, node_count: usize, leader: Option<usize>) -> Vec<usize> {
+        match self {
+            Fault::PartitionHalves { side } | Fault::Bridge { side, .. } => {
+                Target::Nodes(side.clone()).resolve(node_count, leader)
+            }
+            Fault::PartitionRing { order } => Target::Nodes(order.clone()).resolve(node_count, leader),
+            Fault::PartitionMatrix { links } => {
+                Target::Nodes(links.iter().map(|(from, _)| *from).collect()).resolve(node_count, leader)
+            }
+            _ => self.target().map_or_else(Vec::new, |target| target.resolve(node_count, leader)),
+        }
+    }
+
+    /// Every position that it mentions, for validation.
+    pub fn mentions(&self) -> Vec<usize> {
+        match self {
+            Fault::PartitionHalves { side } => side.clone(),
+            Fault::PartitionRing { order } => order.clone(),
+            Fault::Bridge { bridge, side } => side.iter().chain([bridge]).copied().collect(),
+            Fault::PartitionMatrix { links } => links.iter().flat_map(|(from, to)| [*from, *to]).collect(),
+            _ => self.target().map_or_else(Vec::new, Target::mentions),
+        }
+    }
+}
+
+/// The name of a node by position: `n1`, `n2`, …
+pub(crate) fn node_name(position: usize) -> String {
+    format!("n{}", position + 1)
+}
+
+fn node_names(positions: &[usize]) -> String {
+    positions.iter().map(|node| node_name(*node)).collect::<Vec<_>>().join(" ")
+}
+
+/// For people: `n3`, `n1 n2`, `the leader`, `all nodes`.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Node(node) => f.write_str(&node_name(*node)),
+            Target::Nodes(nodes) => f.write_str(&node_names(nodes)),
+            Target::Leader { .. } => f.write_str("the leader"),
+            Target::All => f.write_str("all nodes"),
+        }
+    }
+}
+
+/// For people: `partition-halves n1 n2 | the others`, `kill-leader`, `partition-random n1→n3 n3→n2`.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Fault::PartitionHalves { side } => write!(f, " {} | the others", node_names(side)),
+            Fault::PartitionRing { order } => write!(f, " {}", node_names(order)),
+            Fault::Bridge { bridge, side } => {
+                write!(f, " {} | {} | the others", node_names(side), node_name(*bridge))
+            }
+            Fault::PartitionMatrix { links } => {
+                links.iter().try_for_each(|(from, to)| write!(f, " {}→{}", node_name(*from), node_name(*to)))
+            }
+            Fault::ClientsCut { target } => write!(f, " {target}"),
+            _ if self.needs_leader() && self.fault_name() != FaultName::OneWay => Ok(()),
+            _ => self.target().map_or(Ok(()), |target| write!(f, " {target}")),
+        }
+    }
+}

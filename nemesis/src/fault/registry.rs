@@ -1,0 +1,273 @@
+//! The faults that can be asked for by name: what each does, how it is proven to have bitten, how it heals.
+//!
+//! `splitbrain list faults`, `splitbrain explain` and the reference page are printed from these tables.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A fault as it is asked for, before anything about it is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum FaultName {
+    PartitionOne,
+    PartitionHalves,
+    PartitionRing,
+    Bridge,
+    OneWay,
+    PartitionRandom,
+    LeaderIsolated,
+    ClientsCut,
+    Kill,
+    KillLeader,
+    Crash,
+    CrashLeader,
+    Pause,
+    PauseLeader,
+}
+
+/// What there is to say about one fault.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct FaultInfo {
+    /// The name as it is typed.
+    pub name: &'static str,
+    /// `partition`, `clients-cut`, `kill`, `crash` or `pause`: what contracts speak of.
+    pub family: &'static str,
+    /// How many nodes a cluster needs for it to mean anything.
+    pub least_node_count: usize,
+    /// One sentence.
+    pub about: &'static str,
+    /// What it does to real processes.
+    pub does: &'static str,
+    /// How it is proven to have bitten.
+    pub proof: &'static str,
+    /// How it is undone.
+    pub heals: &'static str,
+}
+
+/// Several faults under one name.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Group {
+    /// The name as it is typed.
+    pub name: &'static str,
+    /// One sentence.
+    pub about: &'static str,
+    /// What it stands for.
+    pub members: &'static [FaultName],
+}
+
+/// No fault and no group has this name. What there is: [`all_names`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no fault '{name}'")]
+pub struct UnknownFault {
+    /// What was asked for.
+    pub name: String,
+}
+
+impl FaultName {
+    /// All of them, in the order of the reference page.
+    pub const ALL: [FaultName; 14] = [
+        FaultName::PartitionOne,
+        FaultName::PartitionHalves,
+        FaultName::PartitionRing,
+        FaultName::Bridge,
+        FaultName::OneWay,
+        FaultName::PartitionRandom,
+        FaultName::LeaderIsolated,
+        FaultName::ClientsCut,
+        FaultName::Kill,
+        FaultName::KillLeader,
+        FaultName::Crash,
+        FaultName::CrashLeader,
+        FaultName::Pause,
+        FaultName::PauseLeader,
+    ];
+
+    /// What there is to say about it.
+    pub fn info(self) -> &'static FaultInfo {
+        &FAULTS[self as usize]
+    }
+
+    /// The name as it is typed.
+    pub fn as_str(self) -> &'static str {
+        self.info().name
+    }
+
+    /// `partition`, `clients-cut`, `kill`, `crash` or `pause`.
+    pub fn family(self) -> &'static str {
+        self.info().family
+    }
+
+    /// Whether a cluster of this size can suffer it.
+    pub fn is_possible(self, node_count: usize) -> bool {
+        node_count >= self.info().least_node_count
+    }
+
+    /// The same fault, not aimed at the leader: `kill` for `kill-leader`.
+    pub fn without_role(self) -> FaultName {
+        match self {
+            FaultName::LeaderIsolated => FaultName::PartitionOne,
+            FaultName::KillLeader => FaultName::Kill,
+            FaultName::CrashLeader => FaultName::Crash,
+            FaultName::PauseLeader => FaultName::Pause,
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for FaultName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for FaultName {
+    type Err = UnknownFault;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFault> {
+        let found = FaultName::ALL.into_iter().find(|fault| fault.as_str() == name);
+        found.ok_or_else(|| UnknownFault { name: name.to_owned() })
+    }
+}
+
+/// The faults that a name stands for: itself, or the members of a group.
+pub fn expand(name: &str) -> Result<Vec<FaultName>, UnknownFault> {
+    match GROUPS.iter().find(|group| group.name == name) {
+        Some(group) => Ok(group.members.to_vec()),
+        None => name.parse().map(|fault| vec![fault]),
+    }
+}
+
+/// Every name that [`expand`] knows: faults, then groups.
+pub fn all_names() -> Vec<&'static str> {
+    FAULTS.iter().map(|fault| fault.name).chain(GROUPS.iter().map(|group| group.name)).collect()
+}
+
+/// The groups.
+pub const GROUPS: &[Group] = &[
+    Group {
+        name: "partition",
+        about: "Every partition between nodes.",
+        members: &[
+            FaultName::PartitionOne,
+            FaultName::PartitionHalves,
+            FaultName::PartitionRing,
+            FaultName::Bridge,
+            FaultName::OneWay,
+            FaultName::PartitionRandom,
+            FaultName::LeaderIsolated,
+        ],
+    },
+    Group {
+        name: "leader",
+        about: "Every fault that is aimed at whoever leads.",
+        members: &[
+            FaultName::LeaderIsolated,
+            FaultName::ClientsCut,
+            FaultName::KillLeader,
+            FaultName::CrashLeader,
+            FaultName::PauseLeader,
+        ],
+    },
+    Group { name: "all", about: "Every fault.", members: &FaultName::ALL },
+    Group { name: "none", about: "No fault: the workload alone.", members: &[] },
+];
+
+const CUT_PROOF: &str = "The wire counts the packets that it drops on the cut links between installation and healing; \
+                         none dropped is inert.";
+const CUT_HEALS: &str = "The links are restored at once, except those that another installed fault still cuts. Nothing \
+                         is sent again by the wire: TCP retransmits by itself, after its own back-off.";
+const KILL_DOES: &str = "SIGKILL to every process of the node. Its network stays up and refuses connections, open \
+                         connections are reset, what it wrote to files is kept.";
+const KILL_PROOF: &str = "The number of processes that were killed; none is inert. After healing, the number that run.";
+const KILL_HEALS: &str = "The node's main process is started again with the same arguments, environment and files.";
+const CRASH_DOES: &str = "The whole machine disappears with all its processes, without a word to its peers: packets to \
+                          its address are lost, connections hang until they time out.";
+const CRASH_PROOF: &str = "The machine is gone, and how many processes went with it; a machine that was gone already \
+                           is inert. After healing, the number of processes that run.";
+const CRASH_HEALS: &str = "The machine boots at the same address with the same files, and the node's main process is \
+                           started again.";
+const PAUSE_DOES: &str = "SIGSTOP to every process of the node: its kernel still accepts connections and acknowledges \
+                          packets, nobody answers, and its own timers stand still, as in a long garbage collection.";
+const PAUSE_PROOF: &str = "The number of processes that the kernel reports as stopped; none is inert. After healing, \
+                           the number that run.";
+const PAUSE_HEALS: &str = "SIGCONT to every process of the node, which goes on where it stood and does not know.";
+
+macro_rules! faults {
+    ($($name:literal $family:literal $least:literal $about:literal $does:expr, $proof:expr, $heals:expr;)*) => {
+        /// The faults, in the order of [`FaultName::ALL`].
+        pub const FAULTS: [FaultInfo; 14] = [$(FaultInfo {
+            name: $name,
+            family: $family,
+            least_node_count: $least,
+            about: $about,
+            does: $does,
+            proof: $proof,
+            heals: $heals,
+        }),*];
+    };
+}
+
+faults! {
+    "partition-one" "partition" 2
+        "One node cannot talk to any other node."
+        "Both directions between that node and every other are cut. It still serves its clients, and so do the others.",
+        CUT_PROOF, CUT_HEALS;
+    "partition-halves" "partition" 2
+        "The nodes fall into two groups that cannot talk to each other."
+        "Every link between the groups is cut, in both directions. Generated groups are a minority and a majority; with \
+         an even number of nodes, two halves, and nobody has a majority.",
+        CUT_PROOF, CUT_HEALS;
+    "partition-ring" "partition" 3
+        "Every node sees a majority, and no two nodes see the same one."
+        "The nodes stand on a ring; each keeps just as many neighbours as a majority needs, all other links are cut in \
+         both directions.",
+        CUT_PROOF, CUT_HEALS;
+    "bridge" "partition" 3
+        "Two groups that cannot talk to each other share one node that talks to both."
+        "Every link between the groups is cut, in both directions, except those of the bridge.",
+        CUT_PROOF, CUT_HEALS;
+    "one-way" "partition" 2
+        "What one side sends does not arrive at the other; the way back works."
+        "Only the links from the one side to the other are cut. Half of the generated ones make a node mute, the others \
+         make it deaf. TCP connections across stall, datagrams pass one way.",
+        CUT_PROOF, CUT_HEALS;
+    "partition-random" "partition" 2
+        "A random set of links between nodes is cut."
+        "Links are cut by the toss of a coin; half of the generated matrices are symmetric, in the others each \
+         direction is tossed for by itself.",
+        CUT_PROOF, CUT_HEALS;
+    "leader-isolated" "partition" 2
+        "The leader cannot talk to any other node, and still serves its clients."
+        "partition-one, aimed at whoever leads when it is installed; at a node drawn beforehand when nobody is known to \
+         lead.",
+        CUT_PROOF, CUT_HEALS;
+    "clients-cut" "clients-cut" 1
+        "Clients cannot reach the leader; the nodes reach each other."
+        "Both directions between the leader, or the given nodes, and every client are cut. Requests under way are left \
+         without an answer, so they end as unknown.",
+        CUT_PROOF, CUT_HEALS;
+    "kill" "kill" 1
+        "The processes of one node, of some or of all are killed."
+        KILL_DOES, KILL_PROOF, KILL_HEALS;
+    "kill-leader" "kill" 1
+        "The leader's processes are killed."
+        "kill, aimed at whoever leads when it is installed; at a node drawn beforehand when nobody is known to lead.",
+        KILL_PROOF, KILL_HEALS;
+    "crash" "crash" 1
+        "The machine of one node, of some or of all is gone, silently."
+        CRASH_DOES, CRASH_PROOF, CRASH_HEALS;
+    "crash-leader" "crash" 1
+        "The leader's machine is gone, silently."
+        "crash, aimed at whoever leads when it is installed; at a node drawn beforehand when nobody is known to lead.",
+        CRASH_PROOF, CRASH_HEALS;
+    "pause" "pause" 1
+        "The processes of one node, of some or of all stand still."
+        PAUSE_DOES, PAUSE_PROOF, PAUSE_HEALS;
+    "pause-leader" "pause" 1
+        "The leader's processes stand still, and go on later in the belief that they still lead."
+        "pause, aimed at whoever leads when it is installed; at a node drawn beforehand when nobody is known to lead.",
+        PAUSE_PROOF, PAUSE_HEALS;
+}

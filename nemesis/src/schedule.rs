@@ -1,1 +1,0 @@
-//! Which fault when. (interface first; being written)

@@ -1,0 +1,245 @@
+//! Runs a schedule: told what happened, it says what is due.
+//!
+//! The driver has no clock, reads no file and touches no node. Whoever holds it tells it the time, the number of
+//! completed operations and the nodes' new output every few milliseconds, and does what it returns. Each injection
+//! gets its [`FaultId`] here, so that its heal names the same one; healing a fault that was skipped does nothing.
+
+use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+
+use super::{Action, Heal, Repeat, Schedule, Step, Trigger};
+use crate::fault::Fault;
+use crate::injector::FaultId;
+
+/// Something to do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Install this fault.
+    Inject {
+        /// What to call it.
+        id: FaultId,
+        /// Position of the step.
+        step: usize,
+        /// The fault; its roles are not looked up yet.
+        fault: Fault,
+    },
+    /// Undo this one.
+    Heal {
+        /// Which.
+        id: FaultId,
+        /// Position of the step that injected it.
+        step: usize,
+    },
+}
+
+/// A step waits for a pattern that is no regular expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("step {}: '{pattern}' is no regular expression: {reason}", step + 1)]
+pub struct PatternError {
+    /// Position of the step.
+    pub step: usize,
+    /// The pattern.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Runs one schedule once.
+#[derive(Debug)]
+pub struct Driver {
+    waits: Vec<Wait>,
+    /// What is out: the step that injected it and when to heal it.
+    out: BTreeMap<FaultId, Out>,
+    next_id: u32,
+    now_ms: u64,
+    stopped: bool,
+}
+
+/// One step and what it waits for.
+#[derive(Debug)]
+struct Wait {
+    step: Step,
+    pattern: Option<Regex>,
+    /// Due times whose trigger was met, earliest first.
+    due_ms: Vec<u64>,
+    /// Whether it still watches its trigger, and from which number of operations.
+    armed_from: Option<u64>,
+    fired_count: u32,
+}
+
+#[derive(Debug)]
+struct Out {
+    step: usize,
+    heal_ms: Option<u64>,
+}
+
+impl Driver {
+    /// Prepares to run a schedule.
+    pub fn new(schedule: &Schedule) -> Result<Driver, PatternError> {
+        let waits = schedule.steps.iter().enumerate().map(|(position, step)| Wait::new(position, step));
+        let waits = waits.collect::<Result<_, _>>()?;
+        Ok(Driver { waits, out: BTreeMap::new(), next_id: 0, now_ms: 0, stopped: false })
+    }
+
+    /// What is due, in the order to do it. `now_ms` is the time since the workload's start, `operation_count` the number
+    /// of completed client operations, `lines` what the nodes printed since the last call (see
+    /// [`OutputTail`](super::OutputTail)).
+    pub fn poll(&mut self, now_ms: u64, operation_count: u64, lines: &[(usize, String)]) -> Vec<Due> {
+        if self.stopped {
+            return Vec::new();
+        }
+        self.now_ms = now_ms.max(self.now_ms);
+        for wait in &mut self.waits {
+            wait.watch(self.now_ms, operation_count, lines);
+        }
+        let mut due = Vec::new();
+        while let Some(what) = self.next_due() {
+            match what {
+                Next::Heal(id) => due.extend(self.heal(id)),
+                Next::Step(position) => self.fire(position, &mut due),
+            }
+        }
+        due
+    }
+
+    /// Whether nothing will come any more by itself: every step is done, and no fault waits for its heal.
+    pub fn is_finished(&self) -> bool {
+        let healing = self.out.values().any(|out| out.heal_ms.is_some());
+        self.stopped || (!healing && self.waits.iter().all(Wait::is_done))
+    }
+
+    /// When the next thing is due by time alone; `None` when nothing is, or when it waits for something else.
+    pub fn next_ms(&self) -> Option<u64> {
+        let steps = self.waits.iter().filter_map(Wait::next_ms);
+        let heals = self.out.values().filter_map(|out| out.heal_ms);
+        steps.chain(heals).min().filter(|_| !self.stopped)
+    }
+
+    /// Ends the schedule: what must be healed, the last first. Nothing is due afterwards.
+    pub fn stop(&mut self) -> Vec<Due> {
+        self.stopped = true;
+        self.heal_all()
+    }
+
+    /// The earliest thing that is due by now; a heal before a step of the same moment.
+    fn next_due(&self) -> Option<Next> {
+        let heals = self.out.iter().filter_map(|(id, out)| out.heal_ms.map(|ms| (ms, 0, Next::Heal(*id))));
+        let steps = self.waits.iter().enumerate();
+        let steps = steps.filter_map(|(position, wait)| wait.next_ms().map(|ms| (ms, 1, Next::Step(position))));
+        let due = heals.chain(steps).filter(|(ms, ..)| *ms <= self.now_ms);
+        due.min_by_key(|(ms, rank, next)| (*ms, *rank, *next)).map(|(.., next)| next)
+    }
+
+    fn fire(&mut self, position: usize, due: &mut Vec<Due>) {
+        let now_ms = self.now_ms;
+        let Some(wait) = self.waits.get_mut(position) else { return };
+        wait.fired(now_ms);
+        let for_ms = wait.step.for_ms;
+        match wait.step.action.clone() {
+            Action::Inject(fault) => {
+                let id = FaultId(self.next_id);
+                self.next_id += 1;
+                self.out.insert(id, Out { step: position, heal_ms: for_ms.map(|ms| now_ms + ms) });
+                due.push(Due::Inject { id, step: position, fault });
+            }
+            Action::Heal(Heal::All) => due.extend(self.heal_all()),
+            Action::Heal(Heal::Step(step)) => {
+                let ids: Vec<_> =
+                    self.out.iter().rev().filter(|(_, out)| out.step == step).map(|(id, _)| *id).collect();
+                due.extend(ids.into_iter().filter_map(|id| self.heal(id)));
+            }
+        }
+    }
+
+    fn heal(&mut self, id: FaultId) -> Option<Due> {
+        self.out.remove(&id).map(|out| Due::Heal { id, step: out.step })
+    }
+
+    fn heal_all(&mut self) -> Vec<Due> {
+        let out = std::mem::take(&mut self.out);
+        out.into_iter().rev().map(|(id, out)| Due::Heal { id, step: out.step }).collect()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    Heal(FaultId),
+    Step(usize),
+}
+
+impl Wait {
+    fn new(position: usize, step: &Step) -> Result<Wait, PatternError> {
+        let pattern = match &step.when {
+            Trigger::Output { pattern, .. } => Some(Regex::new(pattern).map_err(|error| PatternError {
+                step: position,
+                pattern: pattern.clone(),
+                reason: error.to_string(),
+            })?),
+            _ => None,
+        };
+        // A time is known from the start.
+        let (due_ms, armed_from) = match step.when {
+            Trigger::TimeMs(ms) => (vec![ms + step.after_ms], None),
+            _ => (Vec::new(), Some(0)),
+        };
+        Ok(Wait { step: step.clone(), pattern, due_ms, armed_from, fired_count: 0 })
+    }
+
+    /// Looks whether its trigger is met. Time triggers are met from the start.
+    fn watch(&mut self, now_ms: u64, operation_count: u64, lines: &[(usize, String)]) {
+        let Some(from) = self.armed_from else { return };
+        let due_ms = now_ms + self.step.after_ms;
+        match &self.step.when {
+            Trigger::TimeMs(_) => {}
+            Trigger::Operations(count) => {
+                if operation_count >= from + count {
+                    self.met(due_ms, operation_count);
+                }
+            }
+            Trigger::Output { node, .. } => {
+                let Some(pattern) = &self.pattern else { return };
+                let heard =
+                    |(of, line): &&(usize, String)| node.is_none_or(|node| node == *of) && pattern.is_match(line);
+                for _ in 0..lines.iter().filter(heard).count() {
+                    if self.armed_from.is_some() {
+                        self.met(due_ms, operation_count);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Its trigger is met: due then; watched again only if it is to be repeated with its trigger.
+    fn met(&mut self, due_ms: u64, operation_count: u64) {
+        self.due_ms.push(due_ms);
+        let again = match self.step.repeat {
+            Some(Repeat { every_ms: None, times }) => {
+                let so_far = self.fired_count + self.due_ms.len() as u32;
+                times.is_none_or(|times| so_far < times)
+            }
+            _ => false,
+        };
+        self.armed_from = again.then_some(operation_count);
+    }
+
+    /// It was done; when it repeats at an interval, the next time is set. Intervals that were missed are not made up for.
+    fn fired(&mut self, now_ms: u64) {
+        let planned = if self.due_ms.is_empty() { now_ms } else { self.due_ms.remove(0) };
+        self.fired_count += 1;
+        let Some(Repeat { every_ms: Some(every), times }) = self.step.repeat else { return };
+        if times.is_none_or(|times| self.fired_count < times) {
+            let every = every.max(1);
+            let missed = (now_ms - planned.min(now_ms)) / every;
+            self.due_ms.push(planned + every * (missed + 1));
+        }
+    }
+
+    fn next_ms(&self) -> Option<u64> {
+        self.due_ms.first().copied()
+    }
+
+    fn is_done(&self) -> bool {
+        self.due_ms.is_empty() && self.armed_from.is_none()
+    }
+}

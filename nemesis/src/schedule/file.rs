@@ -1,0 +1,410 @@
+//! A schedule written by hand, in TOML. The guide to it is `docs/guide/schedules.md`, examples stand in
+//! `examples/schedules`.
+//!
+//! ```toml
+//! [[step]]
+//! name = "cut"
+//! at = "2s"                       # or: at-operation = 500, or: on-output = "became leader", output-of = "n1"
+//! after = "250ms"                 # this much later still
+//! fault = "partition-one"         # or: heal = "cut", heal = "all"
+//! target = "leader"               # or: "n1", ["n1", "n3"], "all"
+//! for = "3s"                      # absent: until a later step heals it, or the run ends
+//! every = "10s"                   # again this often
+//! times = 3                       # and so many times in all
+//! ```
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use toml::Spanned;
+
+use super::{Action, Heal, Repeat, Schedule, Severity, Step, Trigger};
+use crate::fault::{Fault, FaultName, Target};
+
+/// A schedule that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {what}")]
+pub struct ScheduleError {
+    /// The file.
+    pub file: String,
+    /// Where in it, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub what: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+const GUIDE: &str = "docs/guide/schedules.md shows every field";
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSchedule {
+    #[serde(default)]
+    step: Vec<Spanned<RawStep>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawStep {
+    name: Option<Spanned<String>>,
+    at: Option<Spanned<Time>>,
+    at_operation: Option<Spanned<u64>>,
+    on_output: Option<Spanned<String>>,
+    output_of: Option<Spanned<String>>,
+    after: Option<Time>,
+    fault: Option<Spanned<String>>,
+    target: Option<Spanned<Names>>,
+    fallback: Option<Spanned<String>>,
+    side: Option<Spanned<Vec<String>>>,
+    bridge: Option<Spanned<String>>,
+    order: Option<Spanned<Vec<String>>>,
+    links: Option<Spanned<Vec<(String, String)>>>,
+    heal: Option<Spanned<String>>,
+    #[serde(rename = "for")]
+    lasts: Option<Spanned<Time>>,
+    every: Option<Time>,
+    times: Option<u32>,
+}
+
+/// Milliseconds, written with a unit.
+#[derive(Clone, Copy)]
+struct Time(u64);
+
+/// One name or several.
+#[derive(Clone)]
+enum Names {
+    One(String),
+    Several(Vec<String>),
+}
+
+pub(super) fn parse(file: &str, text: &str, nodes: &[String]) -> Result<Schedule, ScheduleError> {
+    let reader = Reader { file, text, nodes };
+    let raw: RawSchedule = toml::from_str(text).map_err(|error| {
+        let message = error.message().trim_end().replace('\n', ", ");
+        reader.error(error.span().unwrap_or(0..0), message, GUIDE)
+    })?;
+    if raw.step.is_empty() {
+        let remedy = "begin each step with [[step]]";
+        return Err(reader.error(0..0, "the schedule has no step".to_owned(), remedy));
+    }
+    let mut steps = Vec::new();
+    for (position, step) in raw.step.iter().enumerate() {
+        steps.push(reader.step(step, &raw.step[..position])?);
+    }
+    let schedule = Schedule { steps };
+    let problems = schedule.validate(nodes.len(), None);
+    match problems.into_iter().find(|problem| problem.severity == Severity::Error) {
+        Some(problem) => Err(reader.error(raw.step[problem.step].span(), problem.to_string(), &problem.remedy)),
+        None => Ok(schedule),
+    }
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+    nodes: &'a [String],
+}
+
+impl Reader<'_> {
+    fn error(&self, at: Range<usize>, what: String, remedy: &str) -> ScheduleError {
+        let before = &self.text.as_bytes()[..at.start.min(self.text.len())];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        ScheduleError { file: self.file.to_owned(), line, what, remedy: remedy.to_owned() }
+    }
+
+    fn step(&self, raw: &Spanned<RawStep>, earlier: &[Spanned<RawStep>]) -> Result<Step, ScheduleError> {
+        let step = raw.get_ref();
+        self.name_is_new(step, earlier)?;
+        let action = match (&step.fault, &step.heal) {
+            (Some(fault), None) => Action::Inject(self.fault(step, fault)?),
+            (None, Some(heal)) => Action::Heal(self.heal(step, heal, earlier)?),
+            (Some(_), Some(heal)) => {
+                let what = "a step either injects a fault or heals one".to_owned();
+                return Err(self.error(heal.span(), what, "make two steps of it, or give the duration with `for`"));
+            }
+            (None, None) => {
+                let what = "this step does nothing".to_owned();
+                return Err(self.error(raw.span(), what, "add fault = \"…\" or heal = \"…\""));
+            }
+        };
+        let repeat = (step.every.is_some() || step.times.is_some())
+            .then_some(Repeat { every_ms: step.every.map(|Time(ms)| ms), times: step.times });
+        Ok(Step {
+            name: step.name.as_ref().map(|name| name.get_ref().clone()),
+            when: self.trigger(raw)?,
+            after_ms: step.after.map_or(0, |Time(ms)| ms),
+            action,
+            for_ms: step.lasts.as_ref().map(|time| time.get_ref().0),
+            repeat,
+        })
+    }
+
+    fn name_is_new(&self, step: &RawStep, earlier: &[Spanned<RawStep>]) -> Result<(), ScheduleError> {
+        let Some(name) = &step.name else { return Ok(()) };
+        if name.get_ref() == "all" {
+            let what = "no step can be called 'all': that is what heal = \"all\" means".to_owned();
+            return Err(self.error(name.span(), what, "give it another name"));
+        }
+        match position_of(name.get_ref(), earlier) {
+            Some(other) => {
+                let what = format!("step {} is called '{}' already", other + 1, name.get_ref());
+                Err(self.error(name.span(), what, "give each step a name of its own, or none"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn trigger(&self, raw: &Spanned<RawStep>) -> Result<Trigger, ScheduleError> {
+        let step = raw.get_ref();
+        if let (Some(of), None) = (&step.output_of, &step.on_output) {
+            let what = "`output-of` without `on-output`".to_owned();
+            return Err(self.error(of.span(), what, "add the pattern to wait for: on-output = \"…\""));
+        }
+        match (&step.at, &step.at_operation, &step.on_output) {
+            (Some(at), None, None) => Ok(Trigger::TimeMs(at.get_ref().0)),
+            (None, Some(count), None) => Ok(Trigger::Operations(*count.get_ref())),
+            (None, None, Some(pattern)) => {
+                let node = step.output_of.as_ref().map(|of| self.node(of.get_ref(), &of.span())).transpose()?;
+                Ok(Trigger::Output { node, pattern: pattern.get_ref().clone() })
+            }
+            (None, None, None) => {
+                let what = "this step never comes: it waits for nothing".to_owned();
+                Err(self.error(raw.span(), what, "add at = \"2s\", at-operation = 500 or on-output = \"…\""))
+            }
+            _ => {
+                let what = "this step waits for several things".to_owned();
+                Err(self.error(raw.span(), what, "keep one of `at`, `at-operation` and `on-output`"))
+            }
+        }
+    }
+
+    fn heal(
+        &self,
+        step: &RawStep,
+        heal: &Spanned<String>,
+        earlier: &[Spanned<RawStep>],
+    ) -> Result<Heal, ScheduleError> {
+        self.takes(step, "a heal", &[])?;
+        if heal.get_ref() == "all" {
+            return Ok(Heal::All);
+        }
+        position_of(heal.get_ref(), earlier).map(Heal::Step).ok_or_else(|| {
+            let named: Vec<_> = earlier.iter().filter_map(|step| step.get_ref().name.as_ref()).collect();
+            let known: Vec<_> = named.iter().map(|name| format!("'{}'", name.get_ref())).collect();
+            let remedy = match known.is_empty() {
+                true => "give an earlier step a name and heal that, or heal = \"all\"".to_owned(),
+                false => format!("earlier steps are called {}; or heal = \"all\"", known.join(", ")),
+            };
+            let what = format!("heal: no earlier step is called '{}'", heal.get_ref());
+            self.error(heal.span(), what, &remedy)
+        })
+    }
+
+    fn fault(&self, step: &RawStep, name: &Spanned<String>) -> Result<Fault, ScheduleError> {
+        let fault: FaultName = name.get_ref().parse().map_err(|unknown: crate::fault::UnknownFault| {
+            self.error(name.span(), unknown.to_string(), &format!("faults are {}", fault_list()))
+        })?;
+        self.takes(step, fault.as_str(), fields(fault))?;
+        Ok(match fault {
+            FaultName::PartitionOne => Fault::PartitionOne { target: self.target(step, name)? },
+            FaultName::OneWay => Fault::OneWay { target: self.target(step, name)? },
+            FaultName::Kill => Fault::Kill { target: self.target(step, name)? },
+            FaultName::Crash => Fault::Crash { target: self.target(step, name)? },
+            FaultName::Pause => Fault::Pause { target: self.target(step, name)? },
+            FaultName::ClientsCut if step.target.is_some() => Fault::ClientsCut { target: self.target(step, name)? },
+            FaultName::ClientsCut => Fault::ClientsCut { target: self.leader(step)? },
+            FaultName::LeaderIsolated => Fault::PartitionOne { target: self.leader(step)? },
+            FaultName::KillLeader => Fault::Kill { target: self.leader(step)? },
+            FaultName::CrashLeader => Fault::Crash { target: self.leader(step)? },
+            FaultName::PauseLeader => Fault::Pause { target: self.leader(step)? },
+            FaultName::PartitionHalves => Fault::PartitionHalves { side: self.side(step, name)? },
+            FaultName::Bridge => {
+                let bridge = self.needs(&step.bridge, name, "bridge = \"n1\"")?;
+                let bridge = self.node(bridge.get_ref(), &bridge.span())?;
+                Fault::Bridge { bridge, side: self.side(step, name)? }
+            }
+            FaultName::PartitionRing => Fault::PartitionRing { order: self.order(step)? },
+            FaultName::PartitionRandom => Fault::PartitionMatrix { links: self.links(step, name)? },
+        })
+    }
+
+    /// Refuses the fields of other faults.
+    fn takes(&self, step: &RawStep, whose: &str, allowed: &[&str]) -> Result<(), ScheduleError> {
+        let given = [
+            ("target", step.target.as_ref().map(Spanned::span)),
+            ("fallback", step.fallback.as_ref().map(Spanned::span)),
+            ("side", step.side.as_ref().map(Spanned::span)),
+            ("bridge", step.bridge.as_ref().map(Spanned::span)),
+            ("order", step.order.as_ref().map(Spanned::span)),
+            ("links", step.links.as_ref().map(Spanned::span)),
+        ];
+        for (field, span) in given {
+            if let (Some(span), false) = (span, allowed.contains(&field)) {
+                let remedy = match allowed {
+                    [] => format!("it takes none of these; remove `{field}`"),
+                    allowed => format!("it takes {}", allowed.join(" and ")),
+                };
+                return Err(self.error(span, format!("{whose} takes no `{field}`"), &remedy));
+            }
+        }
+        Ok(())
+    }
+
+    fn needs<'r, T>(
+        &self,
+        field: &'r Option<Spanned<T>>,
+        fault: &Spanned<String>,
+        example: &str,
+    ) -> Result<&'r Spanned<T>, ScheduleError> {
+        field.as_ref().ok_or_else(|| {
+            let what = format!("{} does not say where", fault.get_ref());
+            self.error(fault.span(), what, &format!("add {example}"))
+        })
+    }
+
+    fn target(&self, step: &RawStep, fault: &Spanned<String>) -> Result<Target, ScheduleError> {
+        let target = self.needs(&step.target, fault, "target = \"n1\", [\"n1\", \"n2\"], \"leader\" or \"all\"")?;
+        match target.get_ref() {
+            Names::One(name) if name == "leader" => self.leader(step),
+            Names::One(name) if name == "all" => Ok(Target::All),
+            Names::One(name) => self.node(name, &target.span()).map(Target::Node),
+            Names::Several(names) => self.node_list(names, &target.span()).map(Target::Nodes),
+        }
+    }
+
+    /// The leader, or the node given as `fallback`, or the first.
+    fn leader(&self, step: &RawStep) -> Result<Target, ScheduleError> {
+        let fallback = step.fallback.as_ref().map(|name| self.node(name.get_ref(), &name.span())).transpose()?;
+        Ok(Target::Leader { fallback: fallback.unwrap_or(0) })
+    }
+
+    fn side(&self, step: &RawStep, fault: &Spanned<String>) -> Result<Vec<usize>, ScheduleError> {
+        let side = self.needs(&step.side, fault, "side = [\"n1\", \"n2\"]")?;
+        self.node_list(side.get_ref(), &side.span())
+    }
+
+    fn order(&self, step: &RawStep) -> Result<Vec<usize>, ScheduleError> {
+        let Some(order) = &step.order else { return Ok((0..self.nodes.len()).collect()) };
+        let nodes = self.node_list(order.get_ref(), &order.span())?;
+        if nodes.len() != self.nodes.len() {
+            let what = format!("the ring has {} of {} nodes", nodes.len(), self.nodes.len());
+            return Err(self.error(order.span(), what, "name every node once, or leave `order` away"));
+        }
+        Ok(nodes)
+    }
+
+    fn links(&self, step: &RawStep, fault: &Spanned<String>) -> Result<Vec<(usize, usize)>, ScheduleError> {
+        let links = self.needs(&step.links, fault, "links = [[\"n1\", \"n2\"]], from and to")?;
+        let span = links.span();
+        let pair = |(from, to): &(String, String)| Ok((self.node(from, &span)?, self.node(to, &span)?));
+        links.get_ref().iter().map(pair).collect()
+    }
+
+    fn node_list(&self, names: &[String], span: &Range<usize>) -> Result<Vec<usize>, ScheduleError> {
+        let nodes: Vec<usize> = names.iter().map(|name| self.node(name, span)).collect::<Result<_, _>>()?;
+        let twice = (1..nodes.len()).find(|later| nodes[..*later].contains(&nodes[*later]));
+        match twice {
+            Some(position) => {
+                let what = format!("'{}' is named twice", names[position]);
+                Err(self.error(span.clone(), what, "name each node once"))
+            }
+            None => Ok(nodes),
+        }
+    }
+
+    fn node(&self, name: &str, span: &Range<usize>) -> Result<usize, ScheduleError> {
+        self.nodes.iter().position(|node| node == name).ok_or_else(|| {
+            let remedy = match self.nodes {
+                [] => "the cluster has no nodes".to_owned(),
+                [only] => format!("the only node is {only}"),
+                [first, .., last] => format!("the nodes are {first} to {last}"),
+            };
+            self.error(span.clone(), format!("no node is called '{name}'"), &remedy)
+        })
+    }
+}
+
+fn position_of(name: &str, steps: &[Spanned<RawStep>]) -> Option<usize> {
+    steps.iter().position(|step| step.get_ref().name.as_ref().is_some_and(|other| other.get_ref() == name))
+}
+
+/// What a step with this fault may say about where.
+fn fields(fault: FaultName) -> &'static [&'static str] {
+    match fault {
+        FaultName::PartitionOne | FaultName::OneWay | FaultName::ClientsCut => &["target", "fallback"],
+        FaultName::Kill | FaultName::Crash | FaultName::Pause => &["target", "fallback"],
+        FaultName::LeaderIsolated | FaultName::KillLeader | FaultName::CrashLeader | FaultName::PauseLeader => {
+            &["fallback"]
+        }
+        FaultName::PartitionHalves => &["side"],
+        FaultName::PartitionRing => &["order"],
+        FaultName::Bridge => &["bridge", "side"],
+        FaultName::PartitionRandom => &["links"],
+    }
+}
+
+fn fault_list() -> String {
+    FaultName::ALL.map(FaultName::as_str).join(", ")
+}
+
+/// `2s`, `250ms`, `1.5s`, `2m`: milliseconds.
+fn milliseconds(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at(digits);
+    let unit_ms: u64 = match unit.trim_start() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if fraction.is_empty() || fraction.len() > 3 || whole.is_empty() {
+        return None;
+    }
+    let parts: u64 = fraction.parse().ok()?;
+    let whole_ms = whole.parse::<u64>().ok()?.checked_mul(unit_ms)?;
+    let part_ms = parts * unit_ms / 10u64.pow(fraction.len() as u32);
+    // A schedule of more than a year is a slip of the pen, and sums of such times could overflow.
+    whole_ms.checked_add(part_ms).filter(|ms| *ms < 366 * 24 * 3_600_000)
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TimeVisitor;
+        impl Visitor<'_> for TimeVisitor {
+            type Value = Time;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a time in quotes with its unit, such as \"2s\", \"250ms\" or \"1.5m\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
+                milliseconds(text).map(Time).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(TimeVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NamesVisitor;
+        impl<'de> Visitor<'de> for NamesVisitor {
+            type Value = Names;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a node such as \"n1\", a list of nodes, \"leader\" or \"all\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Names, E> {
+                Ok(Names::One(text.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Names, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = seq.next_element()? {
+                    names.push(name);
+                }
+                Ok(Names::Several(names))
+            }
+        }
+        deserializer.deserialize_any(NamesVisitor)
+    }
+}

@@ -1,0 +1,227 @@
+//! A schedule drawn from the seed: a quiet lead-in, then cycles of fault, heal, quiet; the last heal before the end.
+//!
+//! Which faults, when, and what exactly each one is come from streams of their own, and each step has its own, so that
+//! one more draw in one place never shifts another. Draws are made by hand from the generator's raw output, in whole
+//! numbers, so that a plan is the same on every platform and with every version of a library.
+//!
+//! One fault at a time: the next comes after the last was healed. Faults of processes and machines hit one node half of
+//! the time, a random group a quarter of the time, all nodes a quarter of the time; a cluster that cannot come back when
+//! all of it was down is broken, and rarely tested. [`Intervals::max_down`] bounds it where that is too much.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Schedule, Step};
+use crate::fault::{Fault, FaultName, Target};
+use crate::seed::{ChaCha8Rng, Seed};
+use rand::Rng;
+
+/// How long things take in a generated schedule, and how much may be down at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intervals {
+    /// Nothing happens before; at most a fifth of the run.
+    pub lead_in_ms: u64,
+    /// A fault lasts between these two.
+    pub fault_ms: (u64, u64),
+    /// Between the heal of one fault and the next fault.
+    pub quiet_ms: (u64, u64),
+    /// The most nodes that a kill, a crash or a pause hits at once; absent: all of them.
+    pub max_down: Option<usize>,
+}
+
+impl Default for Intervals {
+    /// Long enough for a failure detector with a timeout of a second to notice, and for the cluster to recover.
+    fn default() -> Self {
+        Intervals { lead_in_ms: 2_000, fault_ms: (2_000, 5_000), quiet_ms: (1_500, 3_000), max_down: None }
+    }
+}
+
+/// No fault is made shorter than this to fit more of them in.
+const SHORTEST_FAULT_MS: u64 = 500;
+/// Nor any pause between two faults.
+const SHORTEST_QUIET_MS: u64 = 250;
+
+/// Draws a schedule for a run of `duration_ms`. Faults that a cluster of this size cannot suffer
+/// ([`FaultName::is_possible`]) are left out.
+///
+/// Every requested fault comes once before any comes twice. When one of each does not fit, faults and pauses are
+/// shortened, down to half a second and a quarter of a second; when it does not fit even then, the later ones are
+/// missing, and a run too short for a single fault has none.
+pub fn generate(
+    seed: Seed,
+    faults: &[FaultName],
+    node_count: usize,
+    duration_ms: u64,
+    intervals: &Intervals,
+) -> Schedule {
+    let mut names: Vec<FaultName> = faults.iter().copied().filter(|fault| fault.is_possible(node_count)).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return Schedule::default();
+    }
+    let intervals = fit(intervals, names.len() as u64, duration_ms);
+    let last_heal = duration_ms.saturating_sub(intervals.quiet_ms.0);
+    let mut times = seed.stream("schedule times");
+    let mut order = seed.stream("schedule order");
+    let mut deck = Vec::new();
+    let mut steps = Vec::new();
+    let mut at = intervals.lead_in_ms + below(&mut times, intervals.quiet_ms.0 / 2 + 1);
+    loop {
+        let for_ms = between(&mut times, intervals.fault_ms);
+        let quiet_ms = between(&mut times, intervals.quiet_ms);
+        if at + for_ms > last_heal {
+            return Schedule { steps };
+        }
+        let name = deal(&mut deck, &names, &mut order);
+        let mut draws = seed.stream(&format!("schedule step {}", steps.len()));
+        steps.push(Step::inject(at, draw(name, node_count, intervals.max_down, &mut draws), for_ms));
+        at += for_ms + quiet_ms;
+    }
+}
+
+/// Shortens the intervals so that `count` cycles of the longest kind fit, as far as that goes.
+fn fit(wanted: &Intervals, count: u64, duration_ms: u64) -> Intervals {
+    let lead_in_ms = wanted.lead_in_ms.min(duration_ms / 5);
+    let room = duration_ms - lead_in_ms;
+    let cycle = (wanted.fault_ms.1 + wanted.quiet_ms.1).max(1);
+    // The lead-in is followed by up to half a quiet interval, the last heal by one.
+    let needed = count * cycle + wanted.quiet_ms.1;
+    let shorten = |ms: u64, least: u64| match needed > room {
+        true => scale(ms, room, needed).max(ms.min(least)),
+        false => ms,
+    };
+    let range = |(low, high): (u64, u64), least| {
+        let low = shorten(low, least);
+        (low, shorten(high, least).max(low))
+    };
+    Intervals {
+        lead_in_ms,
+        fault_ms: range(wanted.fault_ms, SHORTEST_FAULT_MS),
+        quiet_ms: range(wanted.quiet_ms, SHORTEST_QUIET_MS),
+        max_down: wanted.max_down,
+    }
+}
+
+/// `ms × part / whole` without overflow.
+fn scale(ms: u64, part: u64, whole: u64) -> u64 {
+    (u128::from(ms) * u128::from(part) / u128::from(whole)) as u64
+}
+
+/// The next fault: the deck is shuffled, dealt to its end, and shuffled again.
+fn deal(deck: &mut Vec<FaultName>, names: &[FaultName], rng: &mut ChaCha8Rng) -> FaultName {
+    if deck.is_empty() {
+        deck.extend_from_slice(names);
+        shuffle(rng, deck);
+    }
+    deck.pop().unwrap_or(names[0])
+}
+
+/// Everything random about one fault.
+fn draw(name: FaultName, node_count: usize, max_down: Option<usize>, rng: &mut ChaCha8Rng) -> Fault {
+    match name {
+        FaultName::PartitionOne => Fault::PartitionOne { target: one(rng, node_count) },
+        FaultName::PartitionHalves => Fault::PartitionHalves { side: group(rng, node_count, node_count / 2) },
+        FaultName::PartitionRing => Fault::PartitionRing { order: permutation(rng, node_count) },
+        FaultName::Bridge => bridge(rng, node_count),
+        FaultName::OneWay => Fault::OneWay { target: mute_or_deaf(rng, node_count) },
+        FaultName::PartitionRandom => Fault::PartitionMatrix { links: matrix(rng, node_count) },
+        FaultName::LeaderIsolated => Fault::PartitionOne { target: leader(rng, node_count) },
+        FaultName::ClientsCut => Fault::ClientsCut { target: leader(rng, node_count) },
+        FaultName::Kill => Fault::Kill { target: some(rng, node_count, max_down) },
+        FaultName::KillLeader => Fault::Kill { target: leader(rng, node_count) },
+        FaultName::Crash => Fault::Crash { target: some(rng, node_count, max_down) },
+        FaultName::CrashLeader => Fault::Crash { target: leader(rng, node_count) },
+        FaultName::Pause => Fault::Pause { target: some(rng, node_count, max_down) },
+        FaultName::PauseLeader => Fault::Pause { target: leader(rng, node_count) },
+    }
+}
+
+fn one(rng: &mut ChaCha8Rng, node_count: usize) -> Target {
+    Target::Node(index(rng, node_count))
+}
+
+fn leader(rng: &mut ChaCha8Rng, node_count: usize) -> Target {
+    Target::Leader { fallback: index(rng, node_count) }
+}
+
+/// One node, a group of them, or all.
+fn some(rng: &mut ChaCha8Rng, node_count: usize, max_down: Option<usize>) -> Target {
+    let most = max_down.unwrap_or(node_count).clamp(1, node_count);
+    let size = match below(rng, 4) {
+        0 | 1 => 1,
+        2 => 1 + index(rng, most),
+        _ => most,
+    };
+    match size {
+        1 => one(rng, node_count),
+        size if size == node_count => Target::All,
+        size => Target::Nodes(group(rng, node_count, size)),
+    }
+}
+
+fn mute_or_deaf(rng: &mut ChaCha8Rng, node_count: usize) -> Target {
+    let node = index(rng, node_count);
+    match below(rng, 2) {
+        0 => Target::Node(node),
+        _ => Target::Nodes((0..node_count).filter(|other| *other != node).collect()),
+    }
+}
+
+fn bridge(rng: &mut ChaCha8Rng, node_count: usize) -> Fault {
+    let order = permutation(rng, node_count);
+    let mut side = order[1..=(node_count - 1) / 2].to_vec();
+    side.sort_unstable();
+    Fault::Bridge { bridge: order[0], side }
+}
+
+/// Each link by the toss of a coin, at least one.
+fn matrix(rng: &mut ChaCha8Rng, node_count: usize) -> Vec<(usize, usize)> {
+    let symmetric = below(rng, 2) == 0;
+    let mut links = Vec::new();
+    for (a, b) in (0..node_count).flat_map(|a| (a + 1..node_count).map(move |b| (a, b))) {
+        let there = below(rng, 2) == 0;
+        let back = if symmetric { there } else { below(rng, 2) == 0 };
+        links.extend(there.then_some((a, b)));
+        links.extend(back.then_some((b, a)));
+    }
+    if links.is_empty() {
+        let node = index(rng, node_count);
+        links.push((node, (node + 1) % node_count));
+    }
+    links.sort_unstable();
+    links
+}
+
+/// `size` different nodes, ascending.
+fn group(rng: &mut ChaCha8Rng, node_count: usize, size: usize) -> Vec<usize> {
+    let mut nodes = permutation(rng, node_count);
+    nodes.truncate(size);
+    nodes.sort_unstable();
+    nodes
+}
+
+fn permutation(rng: &mut ChaCha8Rng, node_count: usize) -> Vec<usize> {
+    let mut nodes: Vec<usize> = (0..node_count).collect();
+    shuffle(rng, &mut nodes);
+    nodes
+}
+
+/// Fisher and Yates.
+fn shuffle<T>(rng: &mut ChaCha8Rng, items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, index(rng, last + 1));
+    }
+}
+
+fn between(rng: &mut ChaCha8Rng, (low, high): (u64, u64)) -> u64 {
+    low + below(rng, high.saturating_sub(low) + 1)
+}
+
+fn index(rng: &mut ChaCha8Rng, len: usize) -> usize {
+    below(rng, len as u64) as usize
+}
+
+/// A number below `bound`, by multiplication: always exactly one draw.
+fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
+    ((u128::from(rng.next_u64()) * u128::from(bound)) >> 64) as u64
+}
