@@ -1,0 +1,147 @@
+//! What one step of the nemesis asked for and what took effect.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
+
+use super::{Condition, FaultId};
+use crate::hosts::HostsError;
+
+/// What one installation or heal did: the value of a nemesis event in the history.
+///
+/// ```json
+/// {"id":0,"asked":{"fault":"kill-leader","targets":["n2"],"spec":{…}},"outcome":"installed",
+///  "took_effect":{"processes_killed":1,"nodes":{"n2":{"was":"running","processes_killed":1}}},"inert":false}
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// The `f` of its event: the fault's name, or `heal`.
+    #[serde(skip)]
+    pub f: &'static str,
+    /// Which fault; a heal has the id of what it heals.
+    pub id: FaultId,
+    /// The fault's name, the nodes it is aimed at by name, and the fault as it stands in the plan; in a heal also
+    /// `heal`, the id.
+    pub asked: Json,
+    /// How it went.
+    pub outcome: Outcome,
+    /// What changed, counted as read back.
+    pub took_effect: Json,
+    /// Nothing was seen to change. Of a cut that is known only when it is healed; a heal speaks of its fault's whole
+    /// life. An indeterminate step is inert as long as nothing proves the contrary.
+    pub inert: bool,
+}
+
+/// How one step of the nemesis went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The fault is there.
+    Installed,
+    /// The fault is gone.
+    Healed,
+    /// Nothing was done; why.
+    Skipped(String),
+    /// It may be there in part, or not; why. What was installed so is healed like all others.
+    Indeterminate(String),
+}
+
+impl Effect {
+    pub(super) fn of(f: &'static str, id: FaultId, asked: Json) -> Effect {
+        Effect { f, id, asked, outcome: Outcome::Skipped(String::new()), took_effect: json!({}), inert: true }
+    }
+
+    pub(super) fn skipped(self, reason: String) -> Effect {
+        Effect { outcome: Outcome::Skipped(reason), ..self }
+    }
+
+    pub(super) fn took(self, outcome: Outcome, took_effect: Json, inert: bool) -> Effect {
+        Effect { outcome, took_effect, inert, ..self }
+    }
+
+    /// The value of its event.
+    pub fn to_json(&self) -> Json {
+        serde_json::to_value(self).unwrap_or(Json::Null)
+    }
+}
+
+/// What was done to the processes and the machine of nodes, counted as read back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub processes_killed: usize,
+    pub processes_stopped: usize,
+    pub machines_gone: usize,
+    /// Only a heal counts these.
+    pub processes_running: Option<usize>,
+}
+
+impl Counts {
+    /// Whether anything was harmed.
+    pub fn is_harm(&self) -> bool {
+        self.processes_killed + self.processes_stopped + self.machines_gone > 0
+    }
+
+    fn add(&mut self, other: Counts) {
+        self.processes_killed += other.processes_killed;
+        self.processes_stopped += other.processes_stopped;
+        self.machines_gone += other.machines_gone;
+        if let Some(more) = other.processes_running {
+            self.processes_running = Some(self.processes_running.unwrap_or(0) + more);
+        }
+    }
+
+    /// Zeros of other kinds of faults are left out; `processes_running` is there whenever it was counted.
+    fn to_json(self) -> Map<String, Json> {
+        let counts = [
+            ("processes_killed", Some(self.processes_killed).filter(|count| *count > 0)),
+            ("processes_stopped", Some(self.processes_stopped).filter(|count| *count > 0)),
+            ("machines_gone", Some(self.machines_gone).filter(|count| *count > 0)),
+            ("processes_running", self.processes_running),
+        ];
+        counts.into_iter().filter_map(|(name, count)| Some((name.to_owned(), json!(count?)))).collect()
+    }
+}
+
+/// The sum over the nodes of a fault, and what happened to each.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub total: Counts,
+    nodes: BTreeMap<String, Json>,
+    errors: Vec<String>,
+}
+
+impl Tally {
+    pub fn add(&mut self, node: &str, condition: (&str, Condition), result: Result<Counts, HostsError>) {
+        let mut of_node = Map::from_iter([(condition.0.to_owned(), json!(condition.1))]);
+        match result {
+            Ok(counts) => {
+                self.total.add(counts);
+                of_node.extend(counts.to_json());
+            }
+            Err(error) => self.errors.push(format!("{node}: {}", with_causes(&error))),
+        }
+        self.nodes.insert(node.to_owned(), Json::Object(of_node));
+    }
+
+    /// `outcome` if all went well.
+    pub fn effect(self, effect: Effect, outcome: Outcome, inert: bool) -> Effect {
+        let mut took_effect = self.total.to_json();
+        took_effect.insert("nodes".to_owned(), json!(self.nodes));
+        let outcome = match self.errors.is_empty() {
+            true => outcome,
+            false => Outcome::Indeterminate(self.errors.join("; ")),
+        };
+        effect.took(outcome, Json::Object(took_effect), inert)
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,224 @@
+//! What is installed right now, and a record of it on disk.
+//!
+//! An installation is written before it is carried out, in memory and as one line of `ledger.jsonl`, in one write that
+//! is with the kernel when it returns: whoever finds the directory of a controller that was killed can say what was
+//! installed. (Nothing needs undoing then: faults live in namespaces that end with the controller.)
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::{Condition, Effect, FaultId, Outcome, condition_of};
+use crate::fault::Fault;
+use crate::hosts::HostId;
+
+/// One line of `ledger.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "entry")]
+pub enum Record {
+    /// About to be installed.
+    Install {
+        /// Which.
+        id: FaultId,
+        /// What.
+        fault: Fault,
+        /// Positions of the nodes it is aimed at.
+        targets: Vec<usize>,
+        /// The directed links that it cuts.
+        links: Vec<(HostId, HostId)>,
+    },
+    /// It was installed, or not quite.
+    Installed {
+        /// Which.
+        id: FaultId,
+        /// How it went.
+        outcome: Outcome,
+        /// What changed.
+        took_effect: Json,
+    },
+    /// About to be healed.
+    Heal {
+        /// Which.
+        id: FaultId,
+    },
+    /// It was healed, or not quite.
+    Healed {
+        /// Which.
+        id: FaultId,
+        /// How it went.
+        outcome: Outcome,
+        /// What changed.
+        took_effect: Json,
+    },
+}
+
+/// The ledger cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Its file cannot be made, written or read.
+    #[error("cannot {action} the ledger {path}")]
+    File {
+        /// `create`, `write` or `read`.
+        action: &'static str,
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// What is installed right now.
+#[derive(Debug)]
+pub struct Ledger {
+    open: BTreeMap<FaultId, Installed>,
+    known: BTreeSet<FaultId>,
+    file: Option<(PathBuf, File)>,
+}
+
+/// One fault that is installed, or was tried.
+#[derive(Clone, Debug)]
+pub(super) struct Installed {
+    pub fault: Fault,
+    pub targets: Vec<usize>,
+    pub links: Vec<(HostId, HostId)>,
+    /// Packets that its links had dropped before.
+    pub dropped_before: u64,
+    /// Whether it harmed a process or a machine.
+    pub bit: bool,
+}
+
+impl Ledger {
+    pub(super) fn new(path: Option<&Path>) -> Result<Ledger, LedgerError> {
+        let create = |path: &Path| match OpenOptions::new().create(true).write(true).truncate(true).open(path) {
+            Ok(file) => Ok((path.to_owned(), file)),
+            Err(source) => Err(LedgerError::File { action: "create", path: path.to_owned(), source }),
+        };
+        Ok(Ledger { open: BTreeMap::new(), known: BTreeSet::new(), file: path.map(create).transpose()? })
+    }
+
+    /// Reads the records that a controller left. A last line that was cut off is left out.
+    pub fn read(path: &Path) -> Result<Vec<Record>, LedgerError> {
+        let text = std::fs::read(path).map_err(|source| LedgerError::File {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(text.split(|byte| *byte == b'\n').map_while(|line| serde_json::from_slice(line).ok()).collect())
+    }
+
+    /// The faults that were installed and not healed when these records end, the first first.
+    pub fn still_installed(records: &[Record]) -> Vec<(FaultId, &Fault)> {
+        let mut open = BTreeMap::new();
+        for record in records {
+            match record {
+                Record::Install { id, fault, .. } => drop(open.insert(*id, fault)),
+                Record::Healed { id, outcome: Outcome::Healed, .. } => drop(open.remove(id)),
+                Record::Healed { .. } | Record::Installed { .. } | Record::Heal { .. } => {}
+            }
+        }
+        open.into_iter().collect()
+    }
+
+    /// Notes what is about to be installed. When this fails, it must not be.
+    pub(super) fn install(&mut self, id: FaultId, installed: Installed) -> Result<(), LedgerError> {
+        let Installed { fault, targets, links, .. } = installed.clone();
+        self.write(&Record::Install { id, fault, targets, links })?;
+        self.known.insert(id);
+        self.open.insert(id, installed);
+        Ok(())
+    }
+
+    pub(super) fn installed(&mut self, id: FaultId, effect: &Effect) {
+        let Effect { outcome, took_effect, .. } = effect.clone();
+        self.write_if_possible(&Record::Installed { id, outcome, took_effect });
+    }
+
+    pub(super) fn heal(&mut self, id: FaultId) {
+        self.write_if_possible(&Record::Heal { id });
+    }
+
+    /// Closes the entry, unless the heal has to be tried again.
+    pub(super) fn healed(&mut self, id: FaultId, effect: &Effect) {
+        let Effect { outcome, took_effect, .. } = effect.clone();
+        if outcome == Outcome::Healed {
+            self.open.remove(&id);
+        }
+        self.write_if_possible(&Record::Healed { id, outcome, took_effect });
+    }
+
+    /// Notes that a fault harmed something.
+    pub(super) fn bit(&mut self, id: FaultId) {
+        if let Some(installed) = self.open.get_mut(&id) {
+            installed.bit = true;
+        }
+    }
+
+    /// Whether this id was ever installed.
+    pub(super) fn knows(&self, id: FaultId) -> bool {
+        self.known.contains(&id)
+    }
+
+    pub(super) fn fresh_id(&self) -> FaultId {
+        FaultId(self.known.last().map_or(0, |last| last.0 + 1))
+    }
+
+    pub(super) fn get(&self, id: FaultId) -> Option<&Installed> {
+        self.open.get(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (FaultId, &Installed)> {
+        self.open.iter().map(|(id, installed)| (*id, installed))
+    }
+
+    /// Whether any other fault cuts this link.
+    pub(super) fn is_cut_without(&self, id: FaultId, link: &(HostId, HostId)) -> bool {
+        self.iter().any(|(other, installed)| other != id && installed.links.binary_search(link).is_ok())
+    }
+
+    /// What a node must be now.
+    pub(super) fn condition(&self, node: usize) -> Condition {
+        worst(self.open.values(), node)
+    }
+
+    /// What a node must be once this fault is healed.
+    pub(super) fn condition_without(&self, id: FaultId, node: usize) -> Condition {
+        worst(self.open.iter().filter(|(other, _)| **other != id).map(|(_, installed)| installed), node)
+    }
+
+    /// A fault that held a node down is about to be gone: those that hold it down from now on bite.
+    pub(super) fn hand_over(&mut self, id: FaultId, node: usize) {
+        let Some(gone) = self.open.get(&id).filter(|gone| gone.bit) else { return };
+        let (was, rest) = (condition_of(&gone.fault), self.condition_without(id, node));
+        if rest == Condition::Running || was < Some(rest) {
+            return;
+        }
+        let heirs = self.open.iter_mut().filter(|(other, _)| **other != id).map(|(_, installed)| installed);
+        for heir in heirs.filter(|heir| condition_of(&heir.fault) == Some(rest) && heir.targets.contains(&node)) {
+            heir.bit = true;
+        }
+    }
+
+    fn write(&mut self, record: &Record) -> Result<(), LedgerError> {
+        let Some((path, file)) = &mut self.file else { return Ok(()) };
+        let line = serde_json::to_string(record).map(|line| line + "\n").map_err(std::io::Error::from);
+        line.and_then(|line| file.write_all(line.as_bytes()).and_then(|()| file.flush()))
+            .map_err(|source| LedgerError::File { action: "write", path: path.clone(), source })
+    }
+
+    /// What is installed must be healed even when the disk is full.
+    fn write_if_possible(&mut self, record: &Record) {
+        if let Err(error) = self.write(record) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the ledger misses a record");
+        }
+    }
+}
+
+fn worst<'a>(installed: impl Iterator<Item = &'a Installed>, node: usize) -> Condition {
+    let on_node = installed.filter(|installed| installed.targets.contains(&node));
+    on_node.filter_map(|installed| condition_of(&installed.fault)).max().unwrap_or(Condition::Running)
+}

@@ -1,0 +1,310 @@
+//! Installs faults, heals them, keeps the ledger, says what each one did.
+//!
+//! # Overlapping faults compose
+//!
+//! Nothing is ever undone by remembering what was there before: with two faults that overlap, whichever is healed first
+//! would restore too much. What a link or a node must be is computed from the [`Ledger`], from all faults that are
+//! installed at that moment:
+//!
+//! ```text
+//!   a link is cut        while any installed fault cuts it
+//!   a node is            crashed, else killed, else paused, while any installed fault makes it so; else running
+//!
+//!   time →              crash n1           kill n1       heal crash          heal kill
+//!   n1 must be  running |      crashed     |   crashed   |      killed       | running
+//!   done to it          crash              nothing       reboot              start
+//! ```
+//!
+//! So healing is idempotent, in any order, after a partial installation too; a heal that could not be carried out stays
+//! in the ledger and is tried again by [`Injector::heal_all`].
+//!
+//! # Proof that it bit
+//!
+//! Every [`Effect`] says what was asked and what took effect, as read back: links cut and the packets that they dropped,
+//! processes killed, stopped as the kernel reports it, machines gone, processes that run after the heal. A fault that
+//! changed nothing is [`inert`](Effect::inert). For a cut that is known only when it is healed. Packets on a link that
+//! two faults cut are counted for both.
+//!
+//! An outcome is never "failed": a fault is installed, or skipped for a reason, or it is not known whether it took
+//! hold, and then it is healed like one that did.
+//!
+//! All calls block, for microseconds where only links change and for as long as a process takes to die or a machine to
+//! boot otherwise.
+
+mod effect;
+mod ledger;
+mod machines;
+
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+pub use effect::{Effect, Outcome};
+pub use ledger::{Ledger, LedgerError, Record};
+pub use machines::Machines;
+
+use crate::fault::{Fault, links};
+use crate::hosts::{HostId, HostsError};
+use effect::{Counts, Tally};
+use ledger::Installed;
+
+/// One fault of a run, in the order of injection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct FaultId(pub u32);
+
+/// Who is who among the hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The nodes by position: name and host.
+    pub nodes: Vec<(String, HostId)>,
+    /// The hosts of clients.
+    pub clients: Vec<HostId>,
+}
+
+/// What the nemesis has made of a node, the mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// Left alone. (Its processes may have ended by themselves.)
+    Running,
+    /// Its processes stand still.
+    Paused,
+    /// Its processes are dead, its machine is up.
+    Killed,
+    /// Its machine is gone.
+    Crashed,
+}
+
+/// Installs and heals faults on one set of machines. See the module's essay.
+pub struct Injector<M> {
+    machines: M,
+    layout: Layout,
+    ledger: Ledger,
+    /// How far down each node is or may be, by position.
+    conditions: Vec<Condition>,
+}
+
+impl<M: Machines> Injector<M> {
+    /// Nothing is installed. The ledger is also written to this file, which is made anew.
+    pub fn new(machines: M, layout: Layout, ledger: Option<&Path>) -> Result<Self, LedgerError> {
+        let ledger = Ledger::new(ledger)?;
+        let conditions = vec![Condition::Running; layout.nodes.len()];
+        Ok(Injector { machines, layout, ledger, conditions })
+    }
+
+    /// Installs a fault. `targets` is what [`Fault::resolve`] returned just now; `id` comes from the
+    /// [`Driver`](crate::schedule::Driver) or from [`Injector::fresh_id`].
+    pub fn install(&mut self, id: FaultId, fault: &Fault, targets: &[usize]) -> Effect {
+        let targets: Vec<usize> = targets.iter().copied().filter(|node| *node < self.layout.nodes.len()).collect();
+        let effect = Effect::of(fault.name(), id, self.asked(fault, &targets));
+        if self.ledger.knows(id) {
+            return effect.skipped(format!("fault {} was installed before", id.0));
+        }
+        let installed = self.prepare(fault, targets);
+        match condition_of(fault) {
+            None if installed.links.is_empty() => return effect.skipped("it cuts no link of this cluster".to_owned()),
+            Some(_) if installed.targets.is_empty() => {
+                return effect.skipped("it hits no node of this cluster".to_owned());
+            }
+            _ => {}
+        }
+        if let Err(error) = self.ledger.install(id, installed) {
+            return effect.skipped(error.to_string());
+        }
+        let effect = match condition_of(fault) {
+            None => self.cut(id, effect),
+            Some(_) => self.strike(id, effect),
+        };
+        self.ledger.installed(id, &effect);
+        effect
+    }
+
+    /// Undoes a fault; links and nodes that another installed fault holds stay as that one wants them. Does nothing
+    /// when it is not installed.
+    pub fn heal(&mut self, id: FaultId) -> Effect {
+        let Some(installed) = self.ledger.get(id) else {
+            let reason = if self.ledger.knows(id) { "it is healed already" } else { "it was not installed" };
+            return Effect::of("heal", id, json!({ "heal": id })).skipped(reason.to_owned());
+        };
+        let mut asked = self.asked(&installed.fault, &installed.targets);
+        asked["heal"] = json!(id);
+        let effect = Effect::of("heal", id, asked);
+        let of_links = condition_of(&installed.fault).is_none();
+        self.ledger.heal(id);
+        let effect = if of_links { self.restore(id, effect) } else { self.revive(id, effect) };
+        self.ledger.healed(id, &effect);
+        effect
+    }
+
+    /// Undoes everything that is installed, the last first, whatever fails on the way.
+    pub fn heal_all(&mut self) -> Vec<(FaultId, Effect)> {
+        let ids: Vec<FaultId> = self.ledger.iter().map(|(id, _)| id).rev().collect();
+        ids.into_iter().map(|id| (id, self.heal(id))).collect()
+    }
+
+    /// What is installed now, the first first: its id, the fault, the names of the nodes it is aimed at.
+    pub fn installed(&self) -> Vec<(FaultId, &Fault, Vec<&str>)> {
+        let names = |targets: &[usize]| targets.iter().map(|node| self.name(*node)).collect();
+        self.ledger.iter().map(|(id, installed)| (id, &installed.fault, names(&installed.targets))).collect()
+    }
+
+    /// What the nemesis has made of each node, by position.
+    pub fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// An id that was not used yet.
+    pub fn fresh_id(&self) -> FaultId {
+        self.ledger.fresh_id()
+    }
+
+    /// The machines.
+    pub fn machines(&self) -> &M {
+        &self.machines
+    }
+
+    fn name(&self, node: usize) -> &str {
+        self.layout.nodes.get(node).map_or("?", |(name, _)| name)
+    }
+
+    fn asked(&self, fault: &Fault, targets: &[usize]) -> Json {
+        let targets: Vec<_> = targets.iter().map(|node| self.name(*node)).collect();
+        json!({ "fault": fault.name(), "targets": targets, "spec": fault })
+    }
+
+    fn prepare(&self, fault: &Fault, targets: Vec<usize>) -> Installed {
+        let nodes: Vec<HostId> = self.layout.nodes.iter().map(|(_, host)| *host).collect();
+        let links = links(fault, &targets, &nodes, &self.layout.clients);
+        let dropped_before = links.iter().map(|(from, to)| self.machines.dropped_count(*from, *to)).sum();
+        Installed { fault: fault.clone(), targets, links, dropped_before, bit: false }
+    }
+
+    /// Cuts the links of a fault that is in the ledger.
+    fn cut(&mut self, id: FaultId, effect: Effect) -> Effect {
+        let Some(installed) = self.ledger.get(id) else { return effect };
+        let cut: Vec<_> = installed.links.iter().map(|(from, to)| (*from, *to, true)).collect();
+        self.machines.set_cut(&cut);
+        let cut_count = installed.links.iter().filter(|(from, to)| self.machines.is_cut(*from, *to)).count();
+        let took_effect = json!({ "links_cut": cut_count });
+        match installed.links.len() - cut_count {
+            0 => effect.took(Outcome::Installed, took_effect, false),
+            missing => {
+                let reason = format!("{missing} of {} links are not cut when read back", installed.links.len());
+                effect.took(Outcome::Indeterminate(reason), took_effect, cut_count == 0)
+            }
+        }
+    }
+
+    /// Restores the links of a fault, except those that others cut, and counts what it dropped.
+    fn restore(&mut self, id: FaultId, effect: Effect) -> Effect {
+        let Some(installed) = self.ledger.get(id) else { return effect };
+        let restored: Vec<_> = installed
+            .links
+            .iter()
+            .filter(|link| !self.ledger.is_cut_without(id, link))
+            .map(|(from, to)| (*from, *to, false))
+            .collect();
+        self.machines.set_cut(&restored);
+        let dropped: u64 = installed.links.iter().map(|(from, to)| self.machines.dropped_count(*from, *to)).sum();
+        let packets = dropped.saturating_sub(installed.dropped_before);
+        let still_cut = restored.iter().filter(|(from, to, _)| self.machines.is_cut(*from, *to)).count();
+        let took_effect = json!({ "packets_dropped": packets, "links_restored": restored.len() - still_cut });
+        match still_cut {
+            0 => effect.took(Outcome::Healed, took_effect, packets == 0),
+            _ => {
+                let reason = format!("{still_cut} links are still cut when read back");
+                effect.took(Outcome::Indeterminate(reason), took_effect, packets == 0)
+            }
+        }
+    }
+
+    /// Brings the targets of a fault that is in the ledger down to where it wants them.
+    fn strike(&mut self, id: FaultId, effect: Effect) -> Effect {
+        let Some(installed) = self.ledger.get(id) else { return effect };
+        let mut tally = Tally::default();
+        for node in installed.targets.clone() {
+            let was = self.conditions[node];
+            let must_be = self.ledger.condition(node);
+            let result = if must_be > was { self.lower(node, must_be) } else { Ok(Counts::default()) };
+            tally.add(self.name(node), ("was", was), result);
+        }
+        let bit = tally.total.is_harm();
+        if bit {
+            self.ledger.bit(id);
+        }
+        tally.effect(effect, Outcome::Installed, !bit)
+    }
+
+    /// Brings the targets of a fault up to where the other faults want them.
+    fn revive(&mut self, id: FaultId, effect: Effect) -> Effect {
+        let Some(installed) = self.ledger.get(id) else { return effect };
+        let bit = installed.bit;
+        let mut tally = Tally::default();
+        for node in installed.targets.clone() {
+            let must_be = self.ledger.condition_without(id, node);
+            let result = self.raise(node, must_be);
+            tally.add(self.name(node), ("is", self.conditions[node]), result);
+            self.ledger.hand_over(id, node);
+        }
+        tally.effect(effect, Outcome::Healed, !bit)
+    }
+
+    /// Does to a node what makes it worse. The condition is noted first: after an error it may be that bad.
+    fn lower(&mut self, node: usize, to: Condition) -> Result<Counts, HostsError> {
+        let host = self.layout.nodes[node].1;
+        self.conditions[node] = to;
+        let mut counts = Counts::default();
+        match to {
+            Condition::Running => {}
+            Condition::Paused => counts.processes_stopped = self.machines.pause(host)?,
+            Condition::Killed => counts.processes_killed = self.machines.kill(host)?,
+            Condition::Crashed => {
+                counts.processes_killed = self.machines.crash(host)?;
+                counts.machines_gone = 1;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Does to a node what makes it better, one step at a time, and counts what runs on it afterwards.
+    fn raise(&mut self, node: usize, to: Condition) -> Result<Counts, HostsError> {
+        let host = self.layout.nodes[node].1;
+        while self.conditions[node] > to {
+            self.conditions[node] = match self.conditions[node] {
+                Condition::Crashed => {
+                    self.machines.reboot(host)?;
+                    Condition::Killed
+                }
+                Condition::Killed => {
+                    self.machines.restart(host)?;
+                    Condition::Running
+                }
+                Condition::Paused | Condition::Running => {
+                    self.machines.resume(host)?;
+                    Condition::Running
+                }
+            };
+        }
+        // A node that was started while a pause lasts has to be stopped again.
+        let stopped = if self.conditions[node] < to { self.lower(node, to)?.processes_stopped } else { 0 };
+        let running = self.machines.process_count(host)?.saturating_sub(stopped);
+        Ok(Counts { processes_running: Some(running), processes_stopped: stopped, ..Counts::default() })
+    }
+}
+
+/// What a fault makes of a node; nothing when it only cuts links.
+fn condition_of(fault: &Fault) -> Option<Condition> {
+    match fault {
+        Fault::Pause { .. } => Some(Condition::Paused),
+        Fault::Kill { .. } => Some(Condition::Killed),
+        Fault::Crash { .. } => Some(Condition::Crashed),
+        Fault::PartitionOne { .. }
+        | Fault::PartitionHalves { .. }
+        | Fault::PartitionRing { .. }
+        | Fault::Bridge { .. }
+        | Fault::OneWay { .. }
+        | Fault::PartitionMatrix { .. }
+        | Fault::ClientsCut { .. } => None,
+    }
+}

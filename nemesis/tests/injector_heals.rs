@@ -1,0 +1,235 @@
+//! Healing is idempotent, overlapping faults compose, and nothing stays behind.
+
+mod injector_fake;
+
+use injector_fake::{Fake, injector, install, layout};
+use nemesis::fault::{Fault, FaultName, Target};
+use nemesis::hosts::HostId;
+use nemesis::injector::{Condition, FaultId, Injector, Ledger, LedgerError, Outcome, Record};
+use nemesis::schedule::{Intervals, generate};
+use nemesis::seed::Seed;
+use proptest::prelude::*;
+
+fn kill(node: usize) -> Fault {
+    Fault::Kill { target: Target::Node(node) }
+}
+
+fn crash(node: usize) -> Fault {
+    Fault::Crash { target: Target::Node(node) }
+}
+
+fn pause(node: usize) -> Fault {
+    Fault::Pause { target: Target::Node(node) }
+}
+
+#[test]
+fn healing_twice_does_nothing_the_second_time() {
+    let fake = Fake::new(3);
+    let mut injector = injector(&fake, 3);
+    let (id, _) = install(&mut injector, &kill(1));
+    injector.heal(id);
+    fake.done();
+    assert!(matches!(injector.heal(id).outcome, Outcome::Skipped(_)));
+    assert_eq!(injector.heal_all(), vec![]);
+    assert_eq!(fake.done(), "");
+}
+
+#[test]
+fn a_link_stays_cut_while_any_fault_cuts_it() {
+    let fake = Fake::new(3);
+    let mut injector = injector(&fake, 3);
+    let (first, _) = install(&mut injector, &Fault::PartitionOne { target: Target::Node(0) });
+    let (second, _) = install(&mut injector, &Fault::PartitionOne { target: Target::Node(1) });
+    let healed = injector.heal(first);
+    assert_eq!(healed.took_effect["links_restored"], 2);
+    let both = |a, b| [(HostId(a), HostId(b)), (HostId(b), HostId(a))];
+    assert_eq!(fake.cut_links(), both(0, 1).into_iter().chain(both(1, 2)).collect());
+    injector.heal(second);
+    assert!(fake.cut_links().is_empty());
+}
+
+#[test]
+fn a_node_that_was_killed_while_it_was_crashed_stays_dead_until_both_are_healed() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let (crashed, _) = install(&mut injector, &crash(0));
+    let (killed, effect) = install(&mut injector, &kill(0));
+    assert!(effect.inert, "it found no process");
+    assert_eq!(effect.took_effect["nodes"]["n1"]["was"], "crashed");
+    assert_eq!(injector.heal(crashed).took_effect["nodes"]["n1"]["is"], "killed");
+    assert_eq!(fake.is(0), "dead");
+    assert!(!injector.heal(killed).inert, "it kept the node down after the crash was healed");
+    assert_eq!(fake.done(), "crash 0, reboot 0, restart 0");
+}
+
+#[test]
+fn a_kill_that_is_over_before_the_crash_is_inert() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let (crashed, _) = install(&mut injector, &crash(0));
+    let (killed, _) = install(&mut injector, &kill(0));
+    assert!(injector.heal(killed).inert);
+    assert_eq!(fake.is(0), "gone");
+    injector.heal(crashed);
+    assert_eq!(fake.is(0), "running");
+}
+
+#[test]
+fn a_killed_node_that_crashes_boots_before_it_starts() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let (killed, _) = install(&mut injector, &kill(0));
+    let (crashed, effect) = install(&mut injector, &crash(0));
+    assert!(!effect.inert, "no process was left, but the machine is gone");
+    injector.heal(killed);
+    injector.heal(crashed);
+    assert_eq!(fake.done(), "kill 0, crash 0, reboot 0, restart 0");
+}
+
+#[test]
+fn a_pause_that_outlasts_a_kill_stops_the_new_process() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let (killed, _) = install(&mut injector, &kill(0));
+    let (paused, effect) = install(&mut injector, &pause(0));
+    assert!(effect.inert);
+    let healed = injector.heal(killed);
+    assert_eq!(healed.took_effect["nodes"]["n1"]["processes_stopped"], 1);
+    assert_eq!((fake.is(0), injector.conditions()), ("stopped", &[Condition::Paused][..]));
+    assert!(!injector.heal(paused).inert);
+    assert_eq!(fake.done(), "kill 0, restart 0, pause 0, resume 0");
+}
+
+#[test]
+fn a_heal_that_fails_is_tried_again() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let (id, _) = install(&mut injector, &crash(0));
+    fake.refuse(&["restart"]);
+    assert_eq!(injector.heal(id).outcome, Outcome::Indeterminate("n1: host n1: refuses to restart".to_owned()));
+    assert_eq!(injector.installed().len(), 1);
+    fake.refuse(&[]);
+    let healed = injector.heal_all();
+    assert_eq!(healed.len(), 1);
+    assert_eq!((fake.is(0), &healed[0].1.outcome), ("running", &Outcome::Healed));
+    assert_eq!(fake.done(), "crash 0, reboot 0, restart 0, restart 0", "it boots only once");
+}
+
+#[test]
+fn the_ledger_on_disk_is_ahead_of_the_fault() {
+    let dir = std::env::temp_dir().join(format!("splitbrain-ledger-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a temporary directory");
+    let path = dir.join("ledger.jsonl");
+    let fake = Fake::new(2);
+    let mut injector = Injector::new(&fake, layout(2), Some(&path)).expect("the ledger can be made");
+    fake.watch(&path);
+    injector.install(FaultId(0), &kill(0), &[0]);
+    injector.install(FaultId(1), &Fault::PartitionOne { target: Target::Node(1) }, &[1]);
+    injector.heal(FaultId(0));
+    assert_eq!(fake.done(), "kill 0 after line 1, restart 0 after line 5");
+    let records = Ledger::read(&path).expect("the ledger can be read");
+    let entries: Vec<_> = records
+        .iter()
+        .map(|record| match record {
+            Record::Install { id, .. } => format!("install {}", id.0),
+            Record::Installed { id, .. } => format!("installed {}", id.0),
+            Record::Heal { id } => format!("heal {}", id.0),
+            Record::Healed { id, .. } => format!("healed {}", id.0),
+        })
+        .collect();
+    assert_eq!(entries.join(", "), "install 0, installed 0, install 1, installed 1, heal 0, healed 0");
+    let open: Vec<_> = Ledger::still_installed(&records).into_iter().map(|(id, fault)| (id.0, fault.name())).collect();
+    assert_eq!(open, [(1, "partition-one")]);
+
+    let text = std::fs::read(&path).expect("the ledger can be read");
+    for cut in 0..text.len() {
+        std::fs::write(&path, &text[..cut]).expect("the ledger can be cut off");
+        let read = Ledger::read(&path).expect("a ledger that was cut off can be read");
+        assert_eq!(read, records[..read.len()]);
+        let lines = text[..cut].iter().filter(|byte| **byte == b'\n').count();
+        assert!(read.len() >= lines, "cut at {cut}: {} of {lines} whole lines", read.len());
+    }
+    std::fs::remove_dir_all(&dir).expect("the temporary directory can be removed");
+}
+
+#[test]
+fn a_ledger_that_cannot_be_made_is_an_error_that_names_it() {
+    let missing = std::path::Path::new("/nonexistent/ledger.jsonl");
+    let error = Injector::new(Fake::new(1), layout(1), Some(missing)).err().expect("there is no such directory");
+    assert!(matches!(error, LedgerError::File { .. }));
+    assert_eq!(error.to_string(), "cannot create the ledger /nonexistent/ledger.jsonl");
+}
+
+/// Installs and heals in any order.
+#[derive(Clone, Debug)]
+enum Act {
+    Install(usize),
+    Heal(usize),
+    Refuse(bool),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => (0usize..40).prop_map(Act::Install),
+        4 => (0usize..40).prop_map(Act::Heal),
+        1 => any::<bool>().prop_map(Act::Refuse),
+    ]
+}
+
+/// What must hold after each step: every link and every node is as bad as the worst of what is installed.
+fn must_be(injector: &Injector<&Fake>, node: usize) -> &'static str {
+    let on_node = |(_, fault, targets): &(FaultId, &Fault, Vec<&str>)| {
+        targets.contains(&format!("n{}", node + 1).as_str()).then(|| fault.family())
+    };
+    let families: Vec<_> = injector.installed().iter().filter_map(on_node).collect();
+    let worst = [("crash", "gone"), ("kill", "dead"), ("pause", "stopped")];
+    worst.into_iter().find(|(family, _)| families.contains(family)).map_or("running", |(_, state)| state)
+}
+
+proptest! {
+    #[test]
+    fn in_any_order_everything_is_as_the_installed_faults_want_it(
+        seed: u64, node_count in 2usize..=5, acts in prop::collection::vec(act(), 1..60)
+    ) {
+        let faults: Vec<Fault> =
+            generate(Seed(seed), &FaultName::ALL, node_count, 300_000, &Intervals::default()).faults().cloned().collect();
+        let fake = Fake::new(node_count);
+        let mut injector = injector(&fake, node_count);
+        for act in acts {
+            match act {
+                Act::Install(n) => drop(install(&mut injector, &faults[n % faults.len()])),
+                Act::Heal(n) => drop(injector.heal(FaultId(n as u32))),
+                Act::Refuse(_) => {}
+            }
+            for node in 0..node_count {
+                prop_assert_eq!(fake.is(node), must_be(&injector, node), "node {}", node);
+            }
+        }
+        injector.heal_all();
+        prop_assert!(fake.cut_links().is_empty());
+        prop_assert!((0..node_count).all(|node| fake.is(node) == "running"));
+    }
+
+    #[test]
+    fn whatever_refuses_on_the_way_nothing_stays_behind(
+        seed: u64, node_count in 2usize..=5, acts in prop::collection::vec(act(), 1..60)
+    ) {
+        let faults: Vec<Fault> =
+            generate(Seed(seed), &FaultName::ALL, node_count, 300_000, &Intervals::default()).faults().cloned().collect();
+        let fake = Fake::new(node_count);
+        let mut injector = injector(&fake, node_count);
+        for act in acts {
+            match act {
+                Act::Install(n) => drop(install(&mut injector, &faults[n % faults.len()])),
+                Act::Heal(n) => drop(injector.heal(FaultId(n as u32))),
+                Act::Refuse(true) => fake.refuse(&["kill", "restart", "pause", "set_cut"]),
+                Act::Refuse(false) => fake.refuse(&[]),
+            }
+        }
+        fake.refuse(&[]);
+        injector.heal_all();
+        prop_assert_eq!(injector.heal_all(), vec![]);
+        prop_assert!(fake.cut_links().is_empty());
+        prop_assert!((0..node_count).all(|node| fake.is(node) == "running"));
+    }
+}
