@@ -40,7 +40,7 @@ pub(super) fn problems(schedule: &Schedule, node_count: usize, duration_ms: Opti
         let checks = [
             nodes_exist(step, node_count),
             fault_is_possible(step, node_count),
-            heal_has_an_object(schedule, position, step),
+            heal_has_an_object(schedule, step),
             pattern_is_one(step),
             repeat_is_meant(step),
             time_is_within(step, duration_ms),
@@ -101,7 +101,7 @@ fn fault_is_possible(step: &Step, node_count: usize) -> Found {
     None
 }
 
-fn heal_has_an_object(schedule: &Schedule, position: usize, step: &Step) -> Found {
+fn heal_has_an_object(schedule: &Schedule, step: &Step) -> Found {
     match &step.action {
         Action::Heal(Heal::Step(other)) => match schedule.steps.get(*other).map(Step::fault) {
             Some(Some(_)) => None,
@@ -113,11 +113,7 @@ fn heal_has_an_object(schedule: &Schedule, position: usize, step: &Step) -> Foun
             }
         },
         Action::Heal(Heal::All) if schedule.faults().next().is_none() => {
-            let others = schedule.steps.len() - 1;
-            warning(
-                format!("step {} heals, and none of the {others} other steps injects a fault", position + 1),
-                "add one",
-            )
+            warning("heals, and no step injects a fault".to_owned(), "add a step with fault = \"…\"")
         }
         _ => None,
     }
