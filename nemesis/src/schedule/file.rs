@@ -13,12 +13,11 @@
 //! times = 3                       # and so many times in all
 //! ```
 
-use std::fmt;
 use std::ops::Range;
 
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
+use super::raw::{Names, RawSchedule, RawStep, Time};
 use super::{Action, Heal, Repeat, Schedule, Severity, Step, Trigger};
 use crate::fault::{Fault, FaultName, Target};
 
@@ -37,47 +36,6 @@ pub struct ScheduleError {
 }
 
 const GUIDE: &str = "docs/guide/schedules.md shows every field";
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSchedule {
-    #[serde(default)]
-    step: Vec<Spanned<RawStep>>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawStep {
-    name: Option<Spanned<String>>,
-    at: Option<Spanned<Time>>,
-    at_operation: Option<Spanned<u64>>,
-    on_output: Option<Spanned<String>>,
-    output_of: Option<Spanned<String>>,
-    after: Option<Time>,
-    fault: Option<Spanned<String>>,
-    target: Option<Spanned<Names>>,
-    fallback: Option<Spanned<String>>,
-    side: Option<Spanned<Vec<String>>>,
-    bridge: Option<Spanned<String>>,
-    order: Option<Spanned<Vec<String>>>,
-    links: Option<Spanned<Vec<(String, String)>>>,
-    heal: Option<Spanned<String>>,
-    #[serde(rename = "for")]
-    lasts: Option<Spanned<Time>>,
-    every: Option<Time>,
-    times: Option<u32>,
-}
-
-/// Milliseconds, written with a unit.
-#[derive(Clone, Copy)]
-struct Time(u64);
-
-/// One name or several.
-#[derive(Clone)]
-enum Names {
-    One(String),
-    Several(Vec<String>),
-}
 
 pub(super) fn parse(file: &str, text: &str, nodes: &[String]) -> Result<Schedule, ScheduleError> {
     let reader = Reader { file, text, nodes };
@@ -347,64 +305,4 @@ fn fields(fault: FaultName) -> &'static [&'static str] {
 
 fn fault_list() -> String {
     FaultName::ALL.map(FaultName::as_str).join(", ")
-}
-
-/// `2s`, `250ms`, `1.5s`, `2m`: milliseconds.
-fn milliseconds(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at(digits);
-    let unit_ms: u64 = match unit.trim_start() {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" | "min" => 60_000,
-        _ => return None,
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    if fraction.is_empty() || fraction.len() > 3 || whole.is_empty() {
-        return None;
-    }
-    let parts: u64 = fraction.parse().ok()?;
-    let whole_ms = whole.parse::<u64>().ok()?.checked_mul(unit_ms)?;
-    let part_ms = parts * unit_ms / 10u64.pow(fraction.len() as u32);
-    // A schedule of more than a year is a slip of the pen, and sums of such times could overflow.
-    whole_ms.checked_add(part_ms).filter(|ms| *ms < 366 * 24 * 3_600_000)
-}
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TimeVisitor;
-        impl Visitor<'_> for TimeVisitor {
-            type Value = Time;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a time in quotes with its unit, such as \"2s\", \"250ms\" or \"1.5m\"")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
-                milliseconds(text).map(Time).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
-            }
-        }
-        deserializer.deserialize_str(TimeVisitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NamesVisitor;
-        impl<'de> Visitor<'de> for NamesVisitor {
-            type Value = Names;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a node such as \"n1\", a list of nodes, \"leader\" or \"all\"")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Names, E> {
-                Ok(Names::One(text.to_owned()))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Names, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = seq.next_element()? {
-                    names.push(name);
-                }
-                Ok(Names::Several(names))
-            }
-        }
-        deserializer.deserialize_any(NamesVisitor)
-    }
 }

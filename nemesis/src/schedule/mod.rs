@@ -19,6 +19,7 @@
 mod driver;
 mod file;
 mod generate;
+mod raw;
 mod tail;
 mod validate;
 
