@@ -5,16 +5,32 @@
 //!
 //! A history only ever grows, so that checkers can fold over it while it is being recorded: push an event,
 //! step each checker with its index.
+//!
+//! # Pairs
+//!
+//! A process does one thing at a time, so a completion belongs to what its process has open:
+//!
+//! ```text
+//! index   0        1        2        3        4
+//!         0<wx1    1<rx     0>wx1    1>rx1    2<wx2
+//! pair    2        3        0        1        none: still open, so it ends `info`
+//! ```
+//! Histories of other tools break this rule now and then. Nothing is refused for it, but every break is on record in
+//! [`History::irregularities`], because a verdict over a history that is not one is worth nothing:
+//! a second invocation leaves the first one open for good, and a completion without an invocation has no pair.
+
+mod push;
 
 use std::sync::Arc;
 
-use indexmap::IndexSet;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::event::{Event, Kind, Process};
 use crate::operation::{Micro, Operation, Scalar, Value};
 
-type Interner<T> = IndexSet<T, FxBuildHasher>;
+pub use push::HistoryError;
+use push::{Interner, NO_KEY, NO_NODE, NO_PAIR, NO_SESSION};
+pub(crate) use push::{Row, ScalarRef, nothing};
 
 /// Position of an event in its history, from 0. On disk this is `index`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,9 +126,30 @@ pub struct MicroOp {
     pub value: Payload,
 }
 
-const NO_PAIR: u32 = u32::MAX;
-const NO_NODE: u16 = u16::MAX;
-const NO_SESSION: u32 = u32::MAX;
+/// How an event breaks the rule that a process does one thing at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Irregularity {
+    /// An invocation by a process whose last operation is still open. The earlier one stays open for good.
+    InvokedWhileOpen,
+    /// An invocation by a process that an `info` has retired.
+    InvokedAfterInfo,
+    /// A completion by a process that has nothing open. It has no pair.
+    CompletedWithoutInvocation,
+    /// A completion of another function or of another object than was invoked. They are a pair all the same.
+    CompletedOtherwise,
+}
+
+impl Irregularity {
+    /// In words, after "event 17".
+    pub fn describe(self) -> &'static str {
+        match self {
+            Irregularity::InvokedWhileOpen => "invokes while its process has another operation open",
+            Irregularity::InvokedAfterInfo => "invokes although its process ended with an unknown outcome",
+            Irregularity::CompletedWithoutInvocation => "completes what was never invoked",
+            Irregularity::CompletedOtherwise => "completes another operation than was invoked",
+        }
+    }
+}
 
 /// See the [module](self).
 #[derive(Clone, Debug)]
@@ -129,6 +166,9 @@ pub struct History {
     errors: FxHashMap<u32, Arc<str>>,
     /// The open invocation of each process.
     open: FxHashMap<Process, u32>,
+    /// The processes that an `info` has retired.
+    retired: FxHashSet<Process>,
+    irregularities: Vec<(EventIndex, Irregularity)>,
     key_names: Interner<Scalar>,
     values: Interner<Scalar>,
     node_names: Interner<Arc<str>>,
@@ -153,6 +193,8 @@ impl Default for History {
             pairs: Vec::new(),
             errors: FxHashMap::default(),
             open: FxHashMap::default(),
+            retired: FxHashSet::default(),
+            irregularities: Vec::new(),
             key_names: Interner::default(),
             values,
             node_names: Interner::default(),
@@ -170,132 +212,15 @@ impl History {
     }
 
     /// A history of these events.
+    ///
+    /// # Panics
+    /// As [`History::push`].
     pub fn from_events<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
         let mut history = History::new();
         for event in events {
             history.push(event);
         }
         history
-    }
-
-    /// Appends an event, interns what it holds and pairs it with its invocation. Returns its index.
-    pub fn push(&mut self, event: &Event) -> EventIndex {
-        let index = self.times.len() as u32;
-        let (function, key, payload) = self.intern_operation(event.kind, &event.operation);
-        self.times.push(event.time);
-        self.processes.push(event.process);
-        self.kinds.push(event.kind);
-        self.functions.push(function);
-        self.keys.push(key);
-        self.payloads.push(payload);
-        let node = event.node.as_ref().map_or(NO_NODE, |n| self.node_names.insert_full(n.clone()).0 as u16);
-        self.nodes.push(node);
-        self.sessions.push(event.session.unwrap_or(NO_SESSION));
-        self.pairs.push(NO_PAIR);
-        if let Some(error) = &event.error {
-            self.errors.insert(index, error.clone());
-        }
-        self.pair(index, event.process, event.kind);
-        EventIndex(index)
-    }
-
-    fn pair(&mut self, index: u32, process: Process, kind: Kind) {
-        if process.is_nemesis() {
-            return;
-        }
-        if kind == Kind::Invoke {
-            self.open.insert(process, index);
-        } else if let Some(invocation) = self.open.remove(&process) {
-            self.pairs[invocation as usize] = index;
-            self.pairs[index as usize] = invocation;
-        }
-    }
-
-    fn intern_operation(&mut self, kind: Kind, operation: &Operation) -> (Function, u32, Payload) {
-        let answered = kind == Kind::Ok;
-        let key = match operation {
-            Operation::Txn(_) => NO_PAIR,
-            Operation::Custom { key: None, .. } => NO_PAIR,
-            other => self.intern_key(other.key().unwrap_or(&Scalar::Null)).0,
-        };
-        let (function, payload) = match operation {
-            Operation::Read { value, .. } => (Function::Read, self.intern_read(value.as_ref(), answered)),
-            Operation::Write { value, .. } => (Function::Write, Payload::Value(self.intern_value(value))),
-            Operation::Append { value, .. } => (Function::Append, Payload::Value(self.intern_value(value))),
-            Operation::Add { value, .. } => (Function::Add, Payload::Value(self.intern_value(value))),
-            Operation::Remove { value, .. } => (Function::Remove, Payload::Value(self.intern_value(value))),
-            Operation::Cas { old, new, .. } => {
-                (Function::Cas, Payload::Pair(self.intern_value(old), self.intern_value(new)))
-            }
-            Operation::Increment { by, .. } => (Function::Increment, Payload::Amount(*by)),
-            Operation::Txn(micros) => (Function::Txn, self.intern_txn(micros, answered)),
-            Operation::Custom { f, value, .. } => {
-                let name = self.custom_names.insert_full(f.clone()).0 as u16;
-                let value = match value {
-                    serde_json::Value::Null => ValueId::NULL,
-                    other => self.intern_value(&Scalar::Json(other.to_string().into())),
-                };
-                (Function::Custom(name), Payload::Value(value))
-            }
-        };
-        (function, key, payload)
-    }
-
-    fn intern_txn(&mut self, micros: &[Micro], answered: bool) -> Payload {
-        // Reads push their lists into another arena, so the micro-operations of one transaction stay adjacent.
-        let start = self.micro_ops.len() as u32;
-        for micro in micros {
-            let op = match micro {
-                Micro::Read { key, value } => MicroOp {
-                    f: MicroFunction::Read,
-                    key: self.intern_key(key),
-                    value: self.intern_read(value.as_ref(), answered),
-                },
-                Micro::Write { key, value } => MicroOp {
-                    f: MicroFunction::Write,
-                    key: self.intern_key(key),
-                    value: Payload::Value(self.intern_value(value)),
-                },
-                Micro::Append { key, value } => MicroOp {
-                    f: MicroFunction::Append,
-                    key: self.intern_key(key),
-                    value: Payload::Value(self.intern_value(value)),
-                },
-            };
-            self.micro_ops.push(op);
-        }
-        Payload::Txn { start, len: micros.len() as u32 }
-    }
-
-    /// JSON has one `null` for "not answered" and for "nothing there": an `ok` completion always has an answer.
-    fn intern_read(&mut self, value: Option<&Value>, answered: bool) -> Payload {
-        match value {
-            None | Some(Value::Scalar(Scalar::Null)) if !answered => Payload::Unknown,
-            None => Payload::Value(ValueId::NULL),
-            Some(Value::Scalar(scalar)) => Payload::Value(self.intern_value(scalar)),
-            Some(Value::List(items)) => {
-                let start = self.lists.len() as u32;
-                for item in items {
-                    let id = self.intern_value(item);
-                    self.lists.push(id);
-                }
-                Payload::List { start, len: items.len() as u32 }
-            }
-        }
-    }
-
-    fn intern_key(&mut self, key: &Scalar) -> KeyId {
-        if let Some(i) = self.key_names.get_index_of(key) {
-            return KeyId(i as u32);
-        }
-        KeyId(self.key_names.insert_full(key.clone()).0 as u32)
-    }
-
-    fn intern_value(&mut self, value: &Scalar) -> ValueId {
-        if let Some(i) = self.values.get_index_of(value) {
-            return ValueId(i as u32);
-        }
-        ValueId(self.values.insert_full(value.clone()).0 as u32)
     }
 }
 
@@ -354,7 +279,7 @@ impl History {
     /// The object; `None` for transactions and for custom operations without one.
     pub fn key(&self, event: EventIndex) -> Option<KeyId> {
         let key = self.keys[event.0 as usize];
-        (key != NO_PAIR).then_some(KeyId(key))
+        (key != NO_KEY).then_some(KeyId(key))
     }
 
     /// The value.
@@ -384,7 +309,8 @@ impl History {
         (node != NO_NODE).then_some(NodeId(node))
     }
 
-    /// The session; where none was recorded, the process is one.
+    /// The session; where none was recorded, the process is one. A history should name a session everywhere or
+    /// nowhere: session 3 and a process 3 without one are the same to whoever asks here.
     pub fn session(&self, event: EventIndex) -> u32 {
         match self.sessions[event.0 as usize] {
             NO_SESSION => self.processes[event.0 as usize].0,
@@ -407,6 +333,17 @@ impl History {
     /// How an invocation ended; an operation still open has ended `info`.
     pub fn outcome(&self, invocation: EventIndex) -> Kind {
         self.pair_of(invocation).map_or(Kind::Info, |c| self.kind(c))
+    }
+
+    /// The open invocation of a process.
+    pub fn open_invocation(&self, process: Process) -> Option<EventIndex> {
+        self.open.get(&process).map(|i| EventIndex(*i))
+    }
+
+    /// Where a process does not do one thing at a time, in the order of the history. Empty for every history that the
+    /// harness records.
+    pub fn irregularities(&self) -> &[(EventIndex, Irregularity)] {
+        &self.irregularities
     }
 
     /// Number of distinct keys; every [`KeyId`] is below it.
@@ -449,7 +386,8 @@ impl History {
         self.values.get_index_of(value).map(|i| ValueId(i as u32))
     }
 
-    /// The event in its owned form, as it was pushed.
+    /// The event in its owned form, as it was pushed. What can be said in two ways comes back in one: a key `null` as
+    /// no key, an answer `null` as no answer except in an `ok` completion, and no answer there as `null`.
     pub fn event(&self, event: EventIndex) -> Event {
         let i = event.0 as usize;
         Event {

@@ -18,5 +18,15 @@ pub mod operation;
 
 pub use event::{Event, Kind, Process};
 pub use guarantee::Guarantee;
-pub use history::{EventIndex, Function, History, KeyId, MicroFunction, MicroOp, NodeId, Payload, ValueId};
+pub use history::{
+    EventIndex, Function, History, HistoryError, Irregularity, KeyId, MicroFunction, MicroOp, NodeId, Payload, ValueId,
+};
 pub use operation::{Completion, Micro, Operation, Scalar, Value};
+
+// The generators of events are written against the published interface.
+#[cfg(test)]
+extern crate self as histories;
+
+#[cfg(test)]
+#[path = "../tests/arbitrary/mod.rs"]
+mod arbitrary;

@@ -90,7 +90,7 @@ pub enum Operation {
     Txn(Vec<Micro>),
     /// Anything else: nemesis events, replica dumps, operations of a workload that these types do not know.
     Custom {
-        /// The function's name.
+        /// The function's name, which is not one of the known ones: see [`Operation::is_known`].
         f: Arc<str>,
         /// The object, where there is one.
         key: Option<Scalar>,
@@ -153,6 +153,11 @@ impl Operation {
             Operation::Txn(_) => "txn",
             Operation::Custom { f, .. } => f,
         }
+    }
+
+    /// Whether a name on disk is that of an operation with a type of its own, and so never that of a custom one.
+    pub fn is_known(f: &str) -> bool {
+        matches!(f, "read" | "write" | "cas" | "append" | "add" | "remove" | "increment" | "txn")
     }
 
     /// The object it works on; `None` for transactions and for stores with one object.
@@ -255,6 +260,12 @@ impl Value {
 impl From<i64> for Scalar {
     fn from(value: i64) -> Self {
         Scalar::Int(value)
+    }
+}
+
+impl From<bool> for Scalar {
+    fn from(value: bool) -> Self {
+        Scalar::Bool(value)
     }
 }
 

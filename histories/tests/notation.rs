@@ -229,6 +229,8 @@ fn a_bad_text_stops_a_test() {
 }
 
 proptest! {
+    #![proptest_config(arbitrary::config())]
+
     #[test]
     fn whatever_is_printed_is_read_back(events in arbitrary::events(0..20)) {
         let text = print(&events);

@@ -9,6 +9,11 @@ use histories::{Event, Kind, Micro, Operation, Process, Scalar, Value};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
+/// Failures are minimal and printed; no file is kept of them.
+pub fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
 /// Events that say everything in one way only: the form in which they come back from text and file.
 pub fn events(count: Range<usize>) -> BoxedStrategy<Vec<Event>> {
     prop::collection::vec((event(), 0..3u8), count)
@@ -169,7 +174,7 @@ fn micro() -> BoxedStrategy<Micro> {
 fn custom_name() -> BoxedStrategy<Arc<str>> {
     name()
         .prop_map(|n| match &*n {
-            "add" | "cas" => "other".into(),
+            known if Operation::is_known(known) => "other".into(),
             _ => n,
         })
         .boxed()

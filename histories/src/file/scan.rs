@@ -1,0 +1,331 @@
+//! The fast reader: lines exactly as the writer writes them, straight into the columns.
+//!
+//! It reads one shape and gives up on everything else: another order of the fields, white space, escapes in
+//! strings, fractions, values of custom operations. Giving up is no error: [`super::decode`] reads the line then.
+
+use std::sync::Arc;
+
+use crate::event::{Kind, Process};
+use crate::history::{Function, History, MicroFunction, MicroOp, Payload, Row, ScalarRef, nothing};
+
+/// Pushes the event of a line with this index, or does nothing and returns `None`.
+pub(super) fn scan(line: &str, index: u32, history: &mut History) -> Option<()> {
+    let mark = history.mark();
+    let pushed = Scanner { line, at: 0 }.event(index, history);
+    if pushed.is_none() {
+        history.rollback(mark);
+    }
+    pushed
+}
+
+struct Scanner<'a> {
+    line: &'a str,
+    at: usize,
+}
+
+/// Events.
+impl<'a> Scanner<'a> {
+    fn event(&mut self, index: u32, history: &mut History) -> Option<()> {
+        self.expect("{\"index\":")?;
+        if self.number()? != u64::from(index) {
+            return None;
+        }
+        self.expect(",\"time\":")?;
+        let time = self.number()?;
+        self.expect(",\"process\":")?;
+        let process = self.process()?;
+        self.expect(",\"type\":\"")?;
+        let kind = self.kind()?;
+        self.expect("\",\"f\":")?;
+        let f = self.string()?;
+        let key = if self.eat(",\"key\":") { Some(self.scalar()?) } else { None };
+        self.expect(",\"value\":")?;
+        let (function, payload) = self.value(f, kind, history)?;
+        let key = match function {
+            Function::Txn if key.is_some() => return None,
+            Function::Txn => None,
+            Function::Custom(_) if matches!(key, None | Some(ScalarRef::Null)) => None,
+            _ => Some(history.intern_key(key.unwrap_or(ScalarRef::Null)).ok()?),
+        };
+        let node = if self.eat(",\"node\":") { Some(self.string()?) } else { None };
+        let session = if self.eat(",\"session\":") { Some(u32::try_from(self.number()?).ok()?) } else { None };
+        let error = if self.eat(",\"error\":") { Some(Arc::from(self.string()?)) } else { None };
+        self.expect("}")?;
+        if self.at != self.line.len() {
+            return None;
+        }
+        history.push_row(Row { time, process, kind, function, key, payload, node, session, error }).ok()?;
+        Some(())
+    }
+
+    fn process(&mut self) -> Option<Process> {
+        if self.eat("\"nemesis\"") {
+            return Some(Process::NEMESIS);
+        }
+        let number = u32::try_from(self.number()?).ok()?;
+        (number != u32::MAX).then_some(Process(number))
+    }
+
+    fn kind(&mut self) -> Option<Kind> {
+        [Kind::Invoke, Kind::Ok, Kind::Info, Kind::Fail].into_iter().find(|kind| self.eat(kind.name()))
+    }
+
+    fn value(&mut self, f: &str, kind: Kind, history: &mut History) -> Option<(Function, Payload)> {
+        let answered = kind == Kind::Ok;
+        Some(match f {
+            "read" => (Function::Read, self.answer(answered, history)?),
+            "append" => (Function::Append, self.update(history)?),
+            "write" => (Function::Write, self.update(history)?),
+            "txn" => (Function::Txn, self.txn(answered, history)?),
+            "add" => (Function::Add, self.update(history)?),
+            "remove" => (Function::Remove, self.update(history)?),
+            "increment" => (Function::Increment, Payload::Amount(self.signed()?)),
+            "cas" => {
+                self.expect("[")?;
+                let old = self.scalar().and_then(|old| history.intern_value(old).ok())?;
+                self.expect(",")?;
+                let new = self.scalar().and_then(|new| history.intern_value(new).ok())?;
+                self.expect("]")?;
+                (Function::Cas, Payload::Pair(old, new))
+            }
+            custom => {
+                self.expect("null")?;
+                (history.intern_function(custom).ok()?, nothing(true))
+            }
+        })
+    }
+
+    fn txn(&mut self, answered: bool, history: &mut History) -> Option<Payload> {
+        let start = history.micro_count();
+        self.expect("[")?;
+        if !self.eat("]") {
+            loop {
+                self.micro(answered, history)?;
+                if !self.eat(",") {
+                    break self.expect("]")?;
+                }
+            }
+        }
+        Some(Payload::Txn { start, len: history.micro_count() - start })
+    }
+
+    fn micro(&mut self, answered: bool, history: &mut History) -> Option<()> {
+        self.expect("[")?;
+        let f = match self.string()? {
+            "r" => MicroFunction::Read,
+            "append" => MicroFunction::Append,
+            "w" => MicroFunction::Write,
+            _ => return None,
+        };
+        self.expect(",")?;
+        let key = self.scalar()?;
+        let key = history.intern_key(key).ok()?;
+        self.expect(",")?;
+        let value = match f {
+            MicroFunction::Read => self.answer(answered, history)?,
+            _ => self.update(history)?,
+        };
+        self.expect("]")?;
+        history.push_micro(MicroOp { f, key, value }).ok()
+    }
+
+    fn update(&mut self, history: &mut History) -> Option<Payload> {
+        let value = self.scalar()?;
+        history.intern_value(value).ok().map(Payload::Value)
+    }
+
+    fn answer(&mut self, answered: bool, history: &mut History) -> Option<Payload> {
+        if self.eat("null") {
+            return Some(nothing(answered));
+        }
+        if !self.eat("[") {
+            return self.update(history);
+        }
+        let start = history.list_len();
+        if !self.eat("]") {
+            loop {
+                let element = self.scalar()?;
+                history.push_element(element).ok()?;
+                if !self.eat(",") {
+                    break self.expect("]")?;
+                }
+            }
+        }
+        Some(Payload::List { start, len: history.list_len() - start })
+    }
+}
+
+/// Characters.
+impl<'a> Scanner<'a> {
+    fn rest(&self) -> &'a [u8] {
+        &self.line.as_bytes()[self.at..]
+    }
+
+    fn eat(&mut self, literal: &str) -> bool {
+        let found = self.rest().starts_with(literal.as_bytes());
+        if found {
+            self.at += literal.len();
+        }
+        found
+    }
+
+    fn expect(&mut self, literal: &str) -> Option<()> {
+        self.eat(literal).then_some(())
+    }
+
+    fn scalar(&mut self) -> Option<ScalarRef<'a>> {
+        match self.rest().first()? {
+            b'"' => self.string().map(ScalarRef::Text),
+            b'n' => self.expect("null").map(|()| ScalarRef::Null),
+            b't' => self.expect("true").map(|()| ScalarRef::Bool(true)),
+            b'f' => self.expect("false").map(|()| ScalarRef::Bool(false)),
+            _ => self.signed().map(ScalarRef::Int),
+        }
+    }
+
+    /// A string that stands for itself.
+    fn string(&mut self) -> Option<&'a str> {
+        self.expect("\"")?;
+        let special = |b: &u8| *b == b'"' || *b == b'\\' || *b < b' ';
+        let len = self.rest().iter().position(special)?;
+        let string = &self.line[self.at..self.at + len];
+        self.at += len;
+        self.expect("\"")?;
+        Some(string)
+    }
+
+    /// `-0` is left to the other reader.
+    fn signed(&mut self) -> Option<i64> {
+        if !self.eat("-") {
+            return i64::try_from(self.number()?).ok();
+        }
+        let number = self.number().filter(|n| *n != 0)?;
+        0i64.checked_sub_unsigned(number)
+    }
+
+    /// Digits without a leading zero. What follows is for the caller to check, who expects no digit, point or exponent.
+    fn number(&mut self) -> Option<u64> {
+        let rest = self.rest();
+        let mut number: u64 = 0;
+        let mut len = 0;
+        while let Some(digit) = rest.get(len).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
+            number = number.checked_mul(10)?.checked_add(digit.into())?;
+            len += 1;
+        }
+        if len == 0 || (len > 1 && rest[0] == b'0') {
+            return None;
+        }
+        self.at += len;
+        Some(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arbitrary;
+    use crate::event::Event;
+    use crate::file::decode::{self, Dialect};
+    use crate::file::encode;
+    use crate::notation;
+
+    fn line(index: u32, event: &Event) -> String {
+        let mut line = Vec::new();
+        encode::event(&mut line, index, event).expect("it can be written");
+        assert_eq!(line.pop(), Some(b'\n'));
+        String::from_utf8(line).expect("text")
+    }
+
+    /// What the two readers make of a line that comes first.
+    fn both(line: &str) -> (Option<Event>, Result<Event, decode::LineError>) {
+        let mut history = History::new();
+        let scanned = scan(line, 0, &mut history).map(|()| history.event(history.events().next().expect("one event")));
+        (scanned, decode::event(line, &History::new(), &mut Dialect::Own))
+    }
+
+    #[test]
+    fn ordinary_lines_take_the_fast_way() {
+        let text = r#"1<ax1@n1 1>rx_ rx[1,-2,"a"] w("key")(true) cx1>_ +x1? -x1!"no" i()-3 {ax1} w(8)2rx[] !heal"#;
+        for event in notation::parse(text).expect("notation") {
+            let line = line(0, &event);
+            let (scanned, decoded) = both(&line);
+            assert_eq!(scanned.as_ref(), Some(&event), "{line}");
+            assert_eq!(decoded, Ok(event), "{line}");
+        }
+    }
+
+    #[test]
+    fn other_lines_are_left_to_the_other_reader_without_a_trace() {
+        let rest = r#""process":0,"type":"ok","f":"append","key":"x","value"#;
+        for line in [
+            format!("{{\"index\":1,\"time\":0,{rest}\":7}}"),
+            format!("{{\"index\":0,\"time\":00,{rest}\":7}}"),
+            format!("{{\"index\":0,\"time\":0,{rest}\":7.5}}"),
+            format!("{{\"index\":0,\"time\":0,{rest}\":-0}}"),
+            format!("{{\"index\":0,\"time\":0,{rest}\":9223372036854775808}}"),
+            format!("{{\"index\":0,\"time\":0,{rest}\":\"\\n\"}}"),
+            format!("{{\"index\":0,\"time\":0,{rest}\":7}} "),
+            format!("{{\"index\":0,\"time\":0,{rest}\":7,\"more\":1}}"),
+            format!("{{\"index\":0,\"time\":0,{rest}\":7"),
+        ] {
+            let mut history = History::new();
+            assert_eq!(scan(&line, 0, &mut history), None, "{line}");
+            assert_eq!((history.len(), history.key_count(), history.value_count()), (0, 0, 1), "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_go_to_their_ends() {
+        let number = |text: &str| Scanner { line: text, at: 0 }.signed();
+        assert_eq!(number("9223372036854775807"), Some(i64::MAX));
+        assert_eq!(number("-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(number("-9223372036854775809"), None);
+        assert_eq!(number("99999999999999999999"), None);
+        assert_eq!(number("0"), Some(0));
+        assert_eq!((number("01"), number("-"), number("")), (None, None, None));
+    }
+
+    #[test]
+    fn borrowed_scalars_hash_as_owned_ones() {
+        use std::hash::BuildHasher;
+
+        use crate::operation::Scalar;
+        let hasher = rustc_hash::FxBuildHasher;
+        for scalar in [Scalar::Null, true.into(), 7.into(), "seven".into(), Scalar::Json("[7]".into())] as [Scalar; 5] {
+            assert_eq!(hasher.hash_one(ScalarRef::from(&scalar)), hasher.hash_one(&scalar));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(arbitrary::config())]
+
+        #[test]
+        fn both_readers_agree(events in arbitrary::events(1..4)) {
+            for event in events {
+                let line = line(0, &event);
+                let (scanned, decoded) = both(&line);
+                prop_assert_eq!(decoded.as_ref(), Ok(&event), "{}", line);
+                prop_assert!(scanned.is_none_or(|scanned| scanned == event), "{}", line);
+            }
+        }
+
+        #[test]
+        fn both_readers_agree_on_lines_that_were_changed(
+            events in arbitrary::events(1..2),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), "[0-9\\[\\]{}\",:null.eE+-]{0,2}"), 1..3),
+        ) {
+            let mut line: Vec<char> = line(0, &events[0]).chars().collect();
+            for (at, text) in changes {
+                let at = at.index(line.len());
+                line.splice(at..=at, text.chars());
+                prop_assume!(!line.is_empty());
+            }
+            let line: String = line.into_iter().collect();
+            if let (Some(scanned), decoded) = both(&line) {
+                prop_assert_eq!(decoded, Ok(scanned), "{}", line);
+            }
+        }
+    }
+}
