@@ -116,6 +116,22 @@ fn a_heal_that_fails_is_tried_again() {
 }
 
 #[test]
+fn a_fault_whose_heal_was_begun_wants_nothing_any_more() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let (crashed, _) = install(&mut injector, &crash(0));
+    fake.refuse(&["restart"]);
+    injector.heal(crashed);
+    fake.refuse(&[]);
+    let (paused, _) = install(&mut injector, &pause(0));
+    injector.heal(paused);
+    assert_eq!(fake.done(), "crash 0, reboot 0, restart 0, restart 0", "it is not crashed again");
+    assert_eq!((fake.is(0), injector.installed().len()), ("running", 1));
+    injector.heal_all();
+    assert_eq!(injector.installed().len(), 0);
+}
+
+#[test]
 fn the_ledger_on_disk_is_ahead_of_the_fault() {
     let dir = std::env::temp_dir().join(format!("splitbrain-ledger-{}", std::process::id()));
     std::fs::create_dir_all(&dir).expect("a temporary directory");

@@ -4,7 +4,7 @@
 //! whoever leads*. It is made by a generated schedule, by a hand-written one, or by a test; it is stored in the plan,
 //! and it says nothing about when. A [`FaultName`] is what a person types: `--faults leader-isolated,crash`. The
 //! [`registry`] says of each name what it does to real processes, how it is proven to have bitten and how it heals;
-//! [`links`] turns a fault into the directed links it cuts.
+//! [`links()`] turns a fault into the directed links it cuts.
 //!
 //! Three kinds of harm, and no fault belongs to two:
 //!

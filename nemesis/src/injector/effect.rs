@@ -16,7 +16,7 @@ use crate::hosts::HostsError;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
-    /// The `f` of its event: the fault's name, or `heal`.
+    /// The `f` of its event, and so no part of the value: the fault's name, or `heal`.
     #[serde(skip)]
     pub f: &'static str,
     /// Which fault; a heal has the id of what it heals.

@@ -90,6 +90,8 @@ pub(super) struct Installed {
     pub dropped_before: u64,
     /// Whether it harmed a process or a machine.
     pub bit: bool,
+    /// Whether its heal was begun: from then on it wants nothing, even if the heal has to be tried again.
+    pub healing: bool,
 }
 
 impl Ledger {
@@ -139,6 +141,9 @@ impl Ledger {
     }
 
     pub(super) fn heal(&mut self, id: FaultId) {
+        if let Some(installed) = self.open.get_mut(&id) {
+            installed.healing = true;
+        }
         self.write_if_possible(&Record::Heal { id });
     }
 
@@ -175,31 +180,33 @@ impl Ledger {
         self.open.iter().map(|(id, installed)| (*id, installed))
     }
 
-    /// Whether any other fault cuts this link.
-    pub(super) fn is_cut_without(&self, id: FaultId, link: &(HostId, HostId)) -> bool {
-        self.iter().any(|(other, installed)| other != id && installed.links.binary_search(link).is_ok())
+    /// Whether any installed fault cuts this link.
+    pub(super) fn is_cut(&self, link: &(HostId, HostId)) -> bool {
+        self.wanting().any(|installed| installed.links.binary_search(link).is_ok())
     }
 
     /// What a node must be now.
     pub(super) fn condition(&self, node: usize) -> Condition {
-        worst(self.open.values(), node)
+        let on_node = self.wanting().filter(|installed| installed.targets.contains(&node));
+        on_node.filter_map(|installed| condition_of(&installed.fault)).max().unwrap_or(Condition::Running)
     }
 
-    /// What a node must be once this fault is healed.
-    pub(super) fn condition_without(&self, id: FaultId, node: usize) -> Condition {
-        worst(self.open.iter().filter(|(other, _)| **other != id).map(|(_, installed)| installed), node)
+    /// The faults whose heal was not begun.
+    fn wanting(&self) -> impl Iterator<Item = &Installed> {
+        self.open.values().filter(|installed| !installed.healing)
     }
 
     /// A fault that held a node down is about to be gone: those that hold it down from now on bite.
     pub(super) fn hand_over(&mut self, id: FaultId, node: usize) {
         let Some(gone) = self.open.get(&id).filter(|gone| gone.bit) else { return };
-        let (was, rest) = (condition_of(&gone.fault), self.condition_without(id, node));
+        let (was, rest) = (condition_of(&gone.fault), self.condition(node));
         if rest == Condition::Running || was < Some(rest) {
             return;
         }
-        let heirs = self.open.iter_mut().filter(|(other, _)| **other != id).map(|(_, installed)| installed);
-        for heir in heirs.filter(|heir| condition_of(&heir.fault) == Some(rest) && heir.targets.contains(&node)) {
-            heir.bit = true;
+        for heir in self.open.values_mut().filter(|installed| !installed.healing) {
+            if condition_of(&heir.fault) == Some(rest) && heir.targets.contains(&node) {
+                heir.bit = true;
+            }
         }
     }
 
@@ -216,9 +223,4 @@ impl Ledger {
             tracing::warn!(error = &error as &dyn std::error::Error, "the ledger misses a record");
         }
     }
-}
-
-fn worst<'a>(installed: impl Iterator<Item = &'a Installed>, node: usize) -> Condition {
-    let on_node = installed.filter(|installed| installed.targets.contains(&node));
-    on_node.filter_map(|installed| condition_of(&installed.fault)).max().unwrap_or(Condition::Running)
 }

@@ -114,7 +114,7 @@ impl<M: Machines> Injector<M> {
         }
         let effect = match condition_of(fault) {
             None => self.cut(id, effect),
-            Some(_) => self.strike(id, effect),
+            Some(condition) => self.strike(id, condition, effect),
         };
         self.ledger.installed(id, &effect);
         effect
@@ -177,7 +177,7 @@ impl<M: Machines> Injector<M> {
         let nodes: Vec<HostId> = self.layout.nodes.iter().map(|(_, host)| *host).collect();
         let links = links(fault, &targets, &nodes, &self.layout.clients);
         let dropped_before = links.iter().map(|(from, to)| self.machines.dropped_count(*from, *to)).sum();
-        Installed { fault: fault.clone(), targets, links, dropped_before, bit: false }
+        Installed { fault: fault.clone(), targets, links, dropped_before, bit: false, healing: false }
     }
 
     /// Cuts the links of a fault that is in the ledger.
@@ -202,7 +202,7 @@ impl<M: Machines> Injector<M> {
         let restored: Vec<_> = installed
             .links
             .iter()
-            .filter(|link| !self.ledger.is_cut_without(id, link))
+            .filter(|link| !self.ledger.is_cut(link))
             .map(|(from, to)| (*from, *to, false))
             .collect();
         self.machines.set_cut(&restored);
@@ -220,12 +220,11 @@ impl<M: Machines> Injector<M> {
     }
 
     /// Brings the targets of a fault that is in the ledger down to where it wants them.
-    fn strike(&mut self, id: FaultId, effect: Effect) -> Effect {
+    fn strike(&mut self, id: FaultId, must_be: Condition, effect: Effect) -> Effect {
         let Some(installed) = self.ledger.get(id) else { return effect };
         let mut tally = Tally::default();
         for node in installed.targets.clone() {
             let was = self.conditions[node];
-            let must_be = self.ledger.condition(node);
             let result = if must_be > was { self.lower(node, must_be) } else { Ok(Counts::default()) };
             tally.add(self.name(node), ("was", was), result);
         }
@@ -242,8 +241,7 @@ impl<M: Machines> Injector<M> {
         let bit = installed.bit;
         let mut tally = Tally::default();
         for node in installed.targets.clone() {
-            let must_be = self.ledger.condition_without(id, node);
-            let result = self.raise(node, must_be);
+            let result = self.raise(node, self.ledger.condition(node));
             tally.add(self.name(node), ("is", self.conditions[node]), result);
             self.ledger.hand_over(id, node);
         }

@@ -140,7 +140,7 @@ impl Driver {
             Action::Inject(fault) => {
                 let id = FaultId(self.next_id);
                 self.next_id += 1;
-                self.out.insert(id, Out { step: position, heal_ms: for_ms.map(|ms| now_ms + ms) });
+                self.out.insert(id, Out { step: position, heal_ms: for_ms.map(|ms| now_ms.saturating_add(ms)) });
                 due.push(Due::Inject { id, step: position, fault });
             }
             Action::Heal(Heal::All) => due.extend(self.heal_all()),
@@ -180,7 +180,7 @@ impl Wait {
         };
         // A time is known from the start.
         let (due_ms, armed_from) = match step.when {
-            Trigger::TimeMs(ms) => (vec![ms + step.after_ms], None),
+            Trigger::TimeMs(ms) => (vec![ms.saturating_add(step.after_ms)], None),
             _ => (Vec::new(), Some(0)),
         };
         Ok(Wait { step: step.clone(), pattern, due_ms, armed_from, fired_count: 0 })
@@ -189,11 +189,11 @@ impl Wait {
     /// Looks whether its trigger is met. Time triggers are met from the start.
     fn watch(&mut self, now_ms: u64, operation_count: u64, lines: &[(usize, String)]) {
         let Some(from) = self.armed_from else { return };
-        let due_ms = now_ms + self.step.after_ms;
+        let due_ms = now_ms.saturating_add(self.step.after_ms);
         match &self.step.when {
             Trigger::TimeMs(_) => {}
             Trigger::Operations(count) => {
-                if operation_count >= from + count {
+                if operation_count >= from.saturating_add(*count) {
                     self.met(due_ms, operation_count);
                 }
             }
@@ -231,7 +231,7 @@ impl Wait {
         if times.is_none_or(|times| self.fired_count < times) {
             let every = every.max(1);
             let missed = (now_ms - planned.min(now_ms)) / every;
-            self.due_ms.push(planned + every * (missed + 1));
+            self.due_ms.push(planned.saturating_add(every.saturating_mul(missed + 1)));
         }
     }
 

@@ -36,16 +36,16 @@ impl Default for Intervals {
 }
 
 /// No fault is made shorter than this to fit more of them in.
-const SHORTEST_FAULT_MS: u64 = 500;
+const SHORTEST_FAULT_MS: u64 = 1_000;
 /// Nor any pause between two faults.
-const SHORTEST_QUIET_MS: u64 = 250;
+const SHORTEST_QUIET_MS: u64 = 500;
 
 /// Draws a schedule for a run of `duration_ms`. Faults that a cluster of this size cannot suffer
 /// ([`FaultName::is_possible`]) are left out.
 ///
 /// Every requested fault comes once before any comes twice. When one of each does not fit, faults and pauses are
-/// shortened, down to half a second and a quarter of a second; when it does not fit even then, the later ones are
-/// missing, and a run too short for a single fault has none.
+/// shortened, down to a second and half a second; when it does not fit even then, the later ones are missing, and a run
+/// too short for a single fault has none.
 pub fn generate(
     seed: Seed,
     faults: &[FaultName],

@@ -1,9 +1,9 @@
 //! Which fault when.
 //!
 //! A [`Schedule`] is a list of steps; each waits for its [`Trigger`], then injects a fault or heals one. It is
-//! [generated](generate) from the seed, or [written by hand](file), and it is stored in the plan of the run: everything
-//! random about it is drawn beforehand, so that the plan says it all and the same seed gives the same plan, byte for
-//! byte. Only roles ("the leader") are looked up when a step is due. The [`Driver`] runs it.
+//! [generated](generate()) from the seed, or [written by hand](Schedule::parse), and it is stored in the plan of the
+//! run: everything random about it is drawn beforehand, so that the plan says it all and the same seed gives the same
+//! plan, byte for byte. Only roles ("the leader") are looked up when a step is due. The [`Driver`] runs it.
 //!
 //! ```text
 //!   time →   0      lead-in      3.1 s      5.4 s        8.0 s        11.2 s                 end

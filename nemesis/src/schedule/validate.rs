@@ -139,8 +139,8 @@ fn repeat_is_meant(step: &Step) -> Found {
 
 fn time_is_within(step: &Step, duration_ms: Option<u64>) -> Found {
     let (Trigger::TimeMs(at), Some(duration)) = (&step.when, duration_ms) else { return None };
-    let due = at + step.after_ms;
-    let end = due + step.for_ms.unwrap_or(0);
+    let due = at.saturating_add(step.after_ms);
+    let end = due.saturating_add(step.for_ms.unwrap_or(0));
     let remedy = "make it earlier or shorter, or the run longer (--duration)";
     if due >= duration {
         return warning(format!("is due at {}, but the run ends at {}", Millis(due), Millis(duration)), remedy);
