@@ -4,7 +4,7 @@
 //! - [`event`]: one line of a history: an invocation or a completion.
 //! - [`history`]: the same in memory, typed and columnar, with interned keys and values.
 //! - [`guarantee`]: the names of the promises that systems make and checkers observe.
-//! - [`file`]: JSON Lines on disk, append-only, gzip when sealed.
+//! - [`mod@file`]: JSON Lines on disk, append-only, gzip when sealed.
 //! - [`notation`]: a whole history on one line, for tests.
 
 #![forbid(unsafe_code)]
