@@ -2,11 +2,24 @@
 //!
 //! - [`checker`]: what a checker is: a fold over a history that may still be growing.
 //! - [`finding`]: what a checker says: observed, anomalies, evidence.
+//! - [`registry`]: all checkers, and [`check`], which runs them over a recorded history.
+//!
+//! One module for each guarantee, each with its definition and its limits:
+//! [`durability`], [`read_your_writes`], [`monotonic_reads`], [`convergence`], [`counter_bounds`], [`recovery`].
 
 #![forbid(unsafe_code)]
 
 pub mod checker;
+pub mod convergence;
+pub mod counter_bounds;
+pub mod durability;
 pub mod finding;
+mod fold;
+pub mod monotonic_reads;
+pub mod read_your_writes;
+pub mod recovery;
+pub mod registry;
 
 pub use checker::{About, Checker};
 pub use finding::{Anomaly, Finding, Observed, Relation, RelationKind};
+pub use registry::{CheckConfig, about, all, check, checker};
