@@ -8,10 +8,14 @@
 //! - [`injector`]: installs faults, heals them, keeps the ledger, says what each one did.
 //! - [`seed`]: one named stream of random numbers per purpose.
 
+#![deny(unsafe_code)]
+
 pub mod doctor;
 pub mod fault;
 pub mod hosts;
 pub mod injector;
 pub mod schedule;
 pub mod seed;
+#[allow(unsafe_code)]
+mod sys;
 pub mod wire;

@@ -1,187 +1,373 @@
-//! The machine inside the machine. (interface first; being written)
+//! The machine inside the machine: hosts that real server processes take for machines of their own.
+//!
+//! A host is a set of fresh namespaces (network, mount, PID, UTS, IPC) on this machine: its own address, its own host name,
+//! its own processes, its own `/tmp`; the rest of the file system is the machine's. Nothing of it needs root, a
+//! container or a daemon, and nothing of it has a name outside of the run, so any number of runs use the same addresses
+//! side by side.
+//!
+//! ```text
+//!   controller ─────────────── zygote ──────────────── agent of n1 = PID 1 of n1
+//!   any threads, no rights     one thread, in the      eth0 10.77.0.1, hostname n1
+//!   holds: the wire, and       run's user namespace      └─ the node's processes
+//!   one port per host          clones agents           agent of n2 = PID 1 of n2 …
+//! ```
+//!
+//! **Who dies with whom.** The zygote dies with the controller, each agent with the zygote, and everything on a host
+//! with its agent, because the kernel ends a PID namespace with its first process. Devices go with the last descriptor, mounts
+//! with the last process. So whatever ends the controller, `kill -9` included, ends the run without a trace, and there
+//! is nothing to clean up because nothing was ever put anywhere.
+//!
+//! **Three different downs.** [`Hosts::kill`] ends the processes: the host's kernel is alive and refuses connections at
+//! once. [`Hosts::crash`] ends the machine: it falls silent, and peers find out by their timeouts; [`Hosts::reboot`] brings
+//! it back at the same address with the same files, and it answers old connections with a reset. A cut
+//! [link](crate::wire::Link) harms neither. [`Hosts::pause`] is a fourth: the processes stand still while the host's kernel
+//! goes on acknowledging what it receives.
+//!
+//! **The ladder.** A host's network device is a TUN device where `/dev/net/tun` can be opened, else a veth pair that is
+//! read through an AF_PACKET socket; and the namespaces are made in a user namespace, or by root without one. Four
+//! [rungs](Rung), tried by making a host on each; where none holds, [`HostsError::Unavailable`] says what to type.
+//!
+//! **What is not isolated:** the file system outside of `/tmp`, `/var/tmp` and `/dev/shm`, the clock, the processor and
+//! the memory. In a user namespace there is one user: a node cannot change to another.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+mod agent;
+mod keep;
+pub(crate) mod ladder;
+mod launch;
+mod line;
+mod machine;
+pub(crate) mod message;
+mod processes;
+pub(crate) mod remedy;
+mod rung;
+mod setup;
+mod types;
+mod zygote;
+
+use std::fs::{File, OpenOptions};
+
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
-use std::sync::mpsc::Receiver;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use crate::wire::Wire;
+pub use rung::Rung;
+pub use types::{Exit, HostId, HostSpec, HostsConfig, HostsError, ProcessSpec};
 
-/// A host of this run, dense from 0 in the order of [`Hosts::add`]. It is also its port on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct HostId(pub usize);
+use crate::wire::{MAX_HOSTS, Port, Wire};
+use launch::Zygote;
 
-/// How the hosts are made on this machine, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rung {
-    /// Unprivileged user namespace, TUN ports.
-    UserTun,
-    /// Unprivileged user namespace, veth + AF_PACKET ports.
-    UserPacket,
-    /// Root (or capabilities), TUN ports.
-    RootTun,
-    /// Root (or capabilities), veth + AF_PACKET ports.
-    RootPacket,
-}
+use machine::{DEATH_DEADLINE, Host, Listener, Machine, State, lock};
+use message::{AgentAsk, Answer, SetUp, Spawn};
 
-/// What to start with.
-#[derive(Clone, Debug)]
-pub struct HostsConfig {
-    /// This rung or none; `None` takes the best that works.
-    pub rung: Option<Rung>,
-    /// Seed of the wire's per-link random streams.
-    pub seed: crate::seed::Seed,
-    /// Write every packet that the wire forwards or drops here.
-    pub pcap: Option<PathBuf>,
-}
-
-/// One host to be made.
-#[derive(Clone, Debug)]
-pub struct HostSpec {
-    /// Its host name.
-    pub name: String,
-    /// Its address; the mask is /24 and every host of a run shares the network.
-    pub address: Ipv4Addr,
-    /// Name → address, for `/etc/hosts`.
-    pub names: BTreeMap<String, Ipv4Addr>,
-    /// Paths that must stay visible although `/tmp` and `/var/tmp` are private: data directory, program.
-    pub keep: Vec<PathBuf>,
-}
-
-/// A process to be started on a host.
-#[derive(Clone, Debug)]
-pub struct ProcessSpec {
-    /// Program and arguments.
-    pub argv: Vec<String>,
-    /// The whole environment.
-    pub env: BTreeMap<String, String>,
-    /// Working directory.
-    pub dir: PathBuf,
-    /// Standard output and standard error are appended to these files.
-    pub stdout: PathBuf,
-    /// See `stdout`.
-    pub stderr: PathBuf,
-}
-
-/// A process of a host ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exit {
-    /// Where.
-    pub host: HostId,
-    /// Its pid inside the host.
-    pub pid: i32,
-    /// Its exit code, or none if a signal ended it.
-    pub code: Option<i32>,
-    /// The signal that ended it.
-    pub signal: Option<i32>,
-    /// Whether it is the process started by [`Hosts::spawn`] (others are its children).
-    pub main: bool,
-    /// Whether [`Hosts`] itself ended it (kill, crash, stop).
-    pub expected: bool,
-}
-
-/// What went wrong, and what to type.
-#[derive(Debug, thiserror::Error)]
-pub enum HostsError {
-    /// No rung of the ladder works here.
-    #[error("{what}")]
-    Unavailable {
-        /// What was tried and what the kernel said.
-        what: String,
-        /// What to type.
-        remedy: String,
-    },
-    /// A host could not be made or does not answer.
-    #[error("host {host}: {what}")]
-    Host {
-        /// Which.
-        host: String,
-        /// What.
-        what: String,
-    },
-    /// The operating system refused.
-    #[error("{what}")]
-    Io {
-        /// What was attempted.
-        what: String,
-        /// What it said.
-        #[source]
-        source: std::io::Error,
-    },
-}
+/// A machine that is about to be crashed is asked this long what runs on it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// All hosts of a run. Dropping it ends every process and namespace of the run.
 pub struct Hosts {
-    _private: (),
+    rung: Rung,
+    own_program: Option<PathBuf>,
+    hosts: RwLock<Vec<Arc<Host>>>,
+    adding: Mutex<()>,
+    exits: Mutex<Option<Receiver<Exit>>>,
+    inner: Arc<Inner>,
+    zygote: Zygote,
 }
 
-#[allow(clippy::unimplemented)]
+/// What the threads of the hosts share with the controller.
+struct Inner {
+    wire: Wire,
+    exits: Sender<Exit>,
+}
+
 impl Hosts {
     /// Starts the wire and the zygote. No host exists yet.
-    pub fn start(_config: HostsConfig) -> Result<Hosts, HostsError> {
-        unimplemented!()
+    pub fn start(config: HostsConfig) -> Result<Hosts, HostsError> {
+        let (rung, zygote) = ladder::climb(config.rung)?;
+        let wire = Wire::start(config.seed, config.pcap)
+            .map_err(|source| HostsError::Io { what: "cannot start the wire".to_owned(), source })?;
+        let (sender, receiver) = channel();
+        Ok(Hosts {
+            rung,
+            own_program: std::env::current_exe().ok(),
+            hosts: RwLock::default(),
+            adding: Mutex::new(()),
+            exits: Mutex::new(Some(receiver)),
+            inner: Arc::new(Inner { wire, exits: sender }),
+            zygote,
+        })
     }
+
     /// How the hosts are made.
     pub fn rung(&self) -> Rung {
-        unimplemented!()
+        self.rung
     }
-    /// Makes a host and connects it to the wire. Waits until it is up.
-    pub fn add(&self, _spec: HostSpec) -> Result<HostId, HostsError> {
-        unimplemented!()
+
+    /// Makes a host and connects it to the wire. Waits until it is up. The running program is kept visible besides
+    /// [`HostSpec::keep`].
+    pub fn add(&self, spec: HostSpec) -> Result<HostId, HostsError> {
+        let _one_at_a_time = lock(&self.adding);
+        let id = HostId(self.all().len());
+        self.check(id, &spec)?;
+        let host = Arc::new(Host::new(id, spec));
+        self.boot(&host)?;
+        self.hosts.write().unwrap_or_else(PoisonError::into_inner).push(host);
+        Ok(id)
     }
+
     /// Starts the main process of a host and remembers how, for [`Hosts::restart`].
-    pub fn spawn(&self, _host: HostId, _process: ProcessSpec) -> Result<(), HostsError> {
-        unimplemented!()
+    pub fn spawn(&self, host: HostId, process: ProcessSpec) -> Result<(), HostsError> {
+        let host = self.host(host)?;
+        if self.start_process(&host, &process)? {
+            return Err(trouble(&host, "its main process runs already"));
+        }
+        *lock(&host.process) = Some(process);
+        Ok(())
     }
+
     /// Starts the main process again, as it was started before. Does nothing when it runs.
-    pub fn restart(&self, _host: HostId) -> Result<(), HostsError> {
-        unimplemented!()
+    pub fn restart(&self, host: HostId) -> Result<(), HostsError> {
+        let host = self.host(host)?;
+        let process = lock(&host.process).clone();
+        let process = process.ok_or_else(|| trouble(&host, "it never had a main process"))?;
+        self.start_process(&host, &process).map(drop)
     }
+
     /// Ends all processes of a host with SIGTERM and, after `grace_ms`, SIGKILL.
-    pub fn stop(&self, _host: HostId, _grace_ms: u64) -> Result<(), HostsError> {
-        unimplemented!()
+    pub fn stop(&self, host: HostId, grace_ms: u64) -> Result<(), HostsError> {
+        let host = self.host(host)?;
+        let Some(machine) = host.machine() else { return Ok(()) };
+        let deadline = Instant::now() + Duration::from_millis(grace_ms);
+        let mut seen = host.ends();
+        let mut left = machine.count(AgentAsk::Terminate).map_err(|t| trouble(&host, t))?;
+        while left > 0 && Instant::now() < deadline {
+            host.wait_end(seen, deadline.saturating_duration_since(Instant::now()));
+            seen = host.ends();
+            left = machine.survey(line::DEADLINE).map_err(|t| trouble(&host, t))?.processes;
+        }
+        machine.count(AgentAsk::Kill).map_err(|t| trouble(&host, t)).map(drop)
     }
+
     /// Process crash: SIGKILL to all its processes; the host's network stays and refuses connections. Returns how
-    /// many processes it ended.
-    pub fn kill(&self, _host: HostId) -> Result<usize, HostsError> {
-        unimplemented!()
+    /// many processes it ended, 0 for a crashed host. Waits until they are gone.
+    pub fn kill(&self, host: HostId) -> Result<usize, HostsError> {
+        self.count(host, AgentAsk::Kill)
     }
-    /// Machine crash: the host is gone, silently, with all its processes. Returns how many processes it ended.
-    pub fn crash(&self, _host: HostId) -> Result<usize, HostsError> {
-        unimplemented!()
+
+    /// Machine crash: the host is gone, silently, with all its processes. Returns how many processes it ended. Does
+    /// nothing to a host that is down.
+    pub fn crash(&self, host: HostId) -> Result<usize, HostsError> {
+        let host = self.host(host)?;
+        let machine = match std::mem::replace(&mut *lock(&host.state), State::Down) {
+            State::Up(machine) => machine,
+            State::Down | State::Lost => return Ok(0),
+        };
+        // First off the wire: not even the death of its processes may be heard. The port stays open until they are
+        // dead, so that they do not see their network go.
+        let port = self.inner.wire.detach(host.id).map_err(|e| trouble(&host, e))?;
+        let survey = machine.survey(LAST_WORDS).ok();
+        machine.kill();
+        if !machine.wait_gone(DEATH_DEADLINE) {
+            return Err(trouble(&host, "its processes do not die"));
+        }
+        drop(port);
+        *lock(&host.dropped_before) += survey.map_or(0, |survey| survey.dropped);
+        Ok(survey.map_or(0, |survey| survey.processes))
     }
-    /// A crashed host comes back at the same address, with the same files and no processes.
-    pub fn reboot(&self, _host: HostId) -> Result<(), HostsError> {
-        unimplemented!()
+
+    /// A crashed host comes back at the same address, with the same files and no processes. Does nothing to a host
+    /// that is up.
+    pub fn reboot(&self, host: HostId) -> Result<(), HostsError> {
+        let host = self.host(host)?;
+        let _one_at_a_time = lock(&self.adding);
+        if host.machine().is_some() {
+            return Ok(());
+        }
+        self.boot(&host)
     }
+
     /// SIGSTOP to all processes of a host. Returns how many are stopped now, as read back from the kernel.
-    pub fn pause(&self, _host: HostId) -> Result<usize, HostsError> {
-        unimplemented!()
+    pub fn pause(&self, host: HostId) -> Result<usize, HostsError> {
+        self.count(host, AgentAsk::Pause)
     }
-    /// SIGCONT to all processes of a host.
-    pub fn resume(&self, _host: HostId) -> Result<usize, HostsError> {
-        unimplemented!()
+
+    /// SIGCONT to all processes of a host. Returns how many run now, as read back from the kernel.
+    pub fn resume(&self, host: HostId) -> Result<usize, HostsError> {
+        self.count(host, AgentAsk::Resume)
     }
+
     /// How many processes run on a host, its agent not counted; 0 when it is crashed.
-    pub fn process_count(&self, _host: HostId) -> Result<usize, HostsError> {
-        unimplemented!()
+    pub fn process_count(&self, host: HostId) -> Result<usize, HostsError> {
+        let host = self.host(host)?;
+        let Some(machine) = host.machine() else { return Ok(0) };
+        Ok(machine.survey(line::DEADLINE).map_err(|t| trouble(&host, t))?.processes)
     }
+
     /// A new TCP socket (IPv4, non-blocking, close-on-exec, not connected) that lives in the host's network.
-    pub fn socket(&self, _host: HostId) -> Result<OwnedFd, HostsError> {
-        unimplemented!()
+    pub fn socket(&self, host: HostId) -> Result<OwnedFd, HostsError> {
+        let host = self.host(host)?;
+        let (_, mut fds) = up(&host)?.ask(AgentAsk::Socket, &[]).map_err(|t| trouble(&host, t))?;
+        fds.pop().ok_or_else(|| trouble(&host, "a socket did not arrive: too many open files?"))
     }
+
+    /// Packets that a host sent and that were lost before the wire could read them, since the start: loss that nobody
+    /// asked for. Other than 0 it says that the host sent faster than the wire could read.
+    pub fn unwanted_loss(&self, host: HostId) -> Result<u64, HostsError> {
+        let host = self.host(host)?;
+        let port = self.inner.wire.port_drops(host.id).map_err(|e| trouble(&host, e))?;
+        let device = match host.machine() {
+            Some(machine) => machine.survey(line::DEADLINE).map_err(|t| trouble(&host, t))?.dropped,
+            None => 0,
+        };
+        Ok(port + device + *lock(&host.dropped_before))
+    }
+
     /// The network.
     pub fn wire(&self) -> &Wire {
-        unimplemented!()
+        &self.inner.wire
     }
+
     /// Ends of processes, as they happen. Can be taken once.
     pub fn exits(&self) -> Option<Receiver<Exit>> {
-        unimplemented!()
+        lock(&self.exits).take()
+    }
+
+    fn all(&self) -> Vec<Arc<Host>> {
+        self.hosts.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn host(&self, id: HostId) -> Result<Arc<Host>, HostsError> {
+        let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
+        let unknown = || HostsError::Host { host: format!("#{}", id.0), what: "there is no such host".to_owned() };
+        hosts.get(id.0).cloned().ok_or_else(unknown)
+    }
+
+    fn check(&self, id: HostId, spec: &HostSpec) -> Result<(), HostsError> {
+        let refuse = |what: &str| Err(HostsError::Host { host: spec.name.clone(), what: what.to_owned() });
+        if id.0 >= MAX_HOSTS {
+            return refuse("a run has at most 254 hosts");
+        }
+        for other in self.all() {
+            if other.spec.address == spec.address {
+                return refuse(&format!("{} has its address {} already", other.spec.name, spec.address));
+            }
+            if other.spec.address.octets()[..3] != spec.address.octets()[..3] {
+                return refuse(&format!("{} is not in the /24 network of {}", spec.address, other.spec.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the machine of a host and connects it.
+    fn boot(&self, host: &Arc<Host>) -> Result<(), HostsError> {
+        let fresh = self.zygote.clone_agent().map_err(|r| trouble(host, r))?;
+        let (port, _warned_before) = fresh.set_up(self.set_up(&host.spec)).map_err(|r| trouble(host, r))?;
+        let port = if self.rung.tun() {
+            Port::Ip(port)
+        } else {
+            Port::Ethernet { socket: port, mac: setup::hardware_address(host.spec.address) }
+        };
+        let listener = Ears(Arc::clone(&self.inner));
+        let machine = Machine::new(fresh, host, listener).map_err(|e| trouble(host, e))?;
+        *lock(&host.state) = State::Up(machine);
+        self.inner.wire.attach(host.id, host.spec.address, port).map_err(|e| trouble(host, e))
+    }
+
+    fn set_up(&self, spec: &HostSpec) -> SetUp {
+        let mut keep = spec.keep.clone();
+        keep.extend(self.own_program.iter().filter(|program| program.exists()).cloned());
+        SetUp { name: spec.name.clone(), address: spec.address, names: spec.names.clone(), keep, serial: 0 }
+    }
+
+    /// Starts the main process. `true` when one runs already.
+    fn start_process(&self, host: &Host, process: &ProcessSpec) -> Result<bool, HostsError> {
+        let files = [appended(&process.stdout)?, appended(&process.stderr)?];
+        let spawn = Spawn {
+            argv: process.argv.clone(),
+            env: process.env.clone(),
+            dir: process.dir.clone(),
+            own_program: self.own_program.clone(),
+        };
+        match up(host)?.ask(AgentAsk::Spawn(spawn), &files.map(OwnedFd::from)).map_err(|t| trouble(host, t))?.0 {
+            Answer::Running => Ok(true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Asks a host something that nothing on a crashed host answers with 0.
+    fn count(&self, host: HostId, ask: AgentAsk) -> Result<usize, HostsError> {
+        let host = self.host(host)?;
+        let Some(machine) = host.machine() else { return Ok(0) };
+        machine.count(ask).map_err(|t| trouble(&host, t))
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        let hosts = self.all();
+        let crash = |host: &Arc<Host>| match std::mem::replace(&mut *lock(&host.state), State::Down) {
+            State::Up(machine) => Some(machine),
+            State::Down | State::Lost => None,
+        };
+        let machines: Vec<_> = hosts.iter().filter_map(crash).collect();
+        machines.iter().for_each(|machine| machine.kill());
+        for machine in machines {
+            if !machine.wait_gone(DEATH_DEADLINE) {
+                tracing::error!("the processes of a host do not die");
+            }
+        }
+    }
+}
+
+struct Ears(Arc<Inner>);
+
+impl Listener for Ears {
+    fn exit(&self, exit: Exit) {
+        // Nobody may want to know.
+        let _ = self.0.exits.send(exit);
+    }
+
+    fn gone(&self, host: &Arc<Host>, machine: &Arc<Machine>, main: Option<i32>) {
+        let mut state = lock(&host.state);
+        let unasked = matches!(&*state, State::Up(current) if Arc::ptr_eq(current, machine));
+        if unasked {
+            *state = State::Lost;
+        }
+        drop(state);
+        if unasked {
+            tracing::error!(host = host.spec.name, "the agent of a host is gone");
+            // The wire ends only with the run.
+            let _ = self.0.wire.detach(host.id);
+        }
+        if let Some(pid) = main {
+            let signal = Some(libc::SIGKILL);
+            self.exit(Exit { host: host.id, pid, code: None, signal, main: true, expected: !unasked });
+        }
     }
 }
 
 /// Must be the first thing in `main` of the program: when this process was started as the zygote, it becomes it
 /// and never returns.
-pub fn init() {}
+pub fn init() {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_none_or(|first| first != zygote::ARGUMENT) {
+        return;
+    }
+    let rung = arguments.next().unwrap_or_default();
+    let _ended = zygote::run(&rung.to_string_lossy());
+    std::process::exit(1);
+}
+
+fn up(host: &Host) -> Result<Arc<Machine>, HostsError> {
+    host.machine().ok_or_else(|| trouble(host, "it is down"))
+}
+
+fn trouble(host: &Host, what: impl std::fmt::Display) -> HostsError {
+    HostsError::Host { host: host.spec.name.clone(), what: what.to_string() }
+}
+
+fn appended(path: &Path) -> Result<File, HostsError> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map_err(|source| HostsError::Io { what: format!("cannot append to {}", path.display()), source })
+}

@@ -1,0 +1,357 @@
+//! The loop: read a packet, find its link, judge it, and let it go now, later or never.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::net::Ipv4Addr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Acquire;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::Shared;
+use super::fate::Draws;
+use super::flight::{Flight, Flights};
+use super::frame::{HEADER, MAX_PACKET, Port, destination, payload};
+use super::link::{MAX_HOSTS, Policy};
+use super::pcap::Capture;
+use crate::seed::{ChaCha8Rng, Seed};
+use crate::sys::epoll::Readable;
+
+/// Packets read from one port before the others get their turn.
+const TURN: usize = 64;
+/// The loop wakes this often with nothing to do: to learn how late it wakes, and to write the capture out.
+const BEAT: Duration = Duration::from_millis(50);
+/// A rate-limited link queues this much time, then loses.
+const QUEUE_NS: u64 = 100_000_000;
+/// Delayed and held packets together.
+const MAX_WAITING_BYTES: usize = 256 << 20;
+const WAKE: u64 = u64::MAX;
+
+/// What the switch is asked to do between packets.
+pub(super) enum Command {
+    /// This port is that host's from now on.
+    Attach { host: usize, address: Ipv4Addr, port: Port, done: Sender<io::Result<()>> },
+    /// The host has no port any more; its address is still known. Gives the port back.
+    Detach { host: usize, done: Sender<Option<Port>> },
+    /// How much the host's port has lost because it was full.
+    Drops { host: usize, done: Sender<u64> },
+    /// Finish the capture and end.
+    Stop,
+}
+
+/// The switch, owned by its thread.
+pub(super) struct Switch {
+    shared: Arc<Shared>,
+    readable: Readable,
+    start: Instant,
+    seed: Seed,
+    policy: Arc<Policy>,
+    hosts: Vec<Place>,
+    links: Vec<Option<Box<LinkState>>>,
+    holding: BTreeSet<(usize, usize)>,
+    flights: Flights,
+    waiting_bytes: usize,
+    capture: Option<Capture>,
+    next_beat_ns: u64,
+}
+
+/// A host as the switch sees it.
+#[derive(Default)]
+struct Place {
+    address: Option<Ipv4Addr>,
+    port: Option<Port>,
+    /// Lost by ports of this host that were full.
+    port_drops: u64,
+}
+
+struct LinkState {
+    stream: ChaCha8Rng,
+    /// When the last byte admitted under the rate limit has left.
+    idle_at_ns: u64,
+    held: VecDeque<Flight>,
+}
+
+impl Switch {
+    pub(super) fn new(shared: Arc<Shared>, seed: Seed, capture: Option<Capture>) -> io::Result<Self> {
+        let readable = Readable::new()?;
+        readable.add(&shared.wake, WAKE)?;
+        Ok(Switch {
+            policy: shared.policy(),
+            shared,
+            readable,
+            start: Instant::now(),
+            seed,
+            hosts: Vec::new(),
+            links: (0..MAX_HOSTS * MAX_HOSTS).map(|_| None).collect(),
+            holding: BTreeSet::new(),
+            flights: Flights::default(),
+            waiting_bytes: 0,
+            capture,
+            next_beat_ns: 0,
+        })
+    }
+
+    /// Runs until it is told to stop.
+    pub(super) fn run(mut self) {
+        // The kernel may be 50 µs late by default; a delay of one packet deserves better.
+        let _ = nix::sys::prctl::set_timerslack(1);
+        let mut buffer = vec![0; HEADER + MAX_PACKET];
+        let mut ready = Vec::new();
+        loop {
+            ready.clear();
+            if let Err(error) = self.readable.wait(self.until_next(), &mut ready) {
+                tracing::error!(%error, "the wire cannot wait for packets and ends");
+                return;
+            }
+            self.refresh();
+            if self.obey().is_break() {
+                break;
+            }
+            self.land();
+            for token in &ready {
+                match usize::try_from(*token) {
+                    Ok(host) if *token != WAKE => self.drain(host, &mut buffer),
+                    _ => drop(self.shared.wake.read()),
+                }
+                self.land();
+            }
+        }
+        self.write_out();
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
+
+    fn until_next(&self) -> Duration {
+        let next_ns = self.flights.next_ns().map_or(self.next_beat_ns, |due| due.min(self.next_beat_ns));
+        Duration::from_nanos(next_ns.saturating_sub(self.now_ns()))
+    }
+
+    /// Takes the newest policy, and lets go what it no longer holds back.
+    fn refresh(&mut self) {
+        if self.shared.generation.load(Acquire) == self.policy.generation {
+            return;
+        }
+        self.policy = self.shared.policy();
+        let policy = Arc::clone(&self.policy);
+        let released: Vec<_> = self.holding.iter().copied().filter(|(f, t)| !policy.get(*f, *t).link.hold).collect();
+        for (from, to) in released {
+            self.holding.remove(&(from, to));
+            let held = std::mem::take(&mut self.link(from, to).held);
+            held.into_iter().for_each(|flight| self.arrive(flight));
+        }
+    }
+
+    fn obey(&mut self) -> ControlFlow<()> {
+        for command in self.shared.take_commands() {
+            match command {
+                // An asker that has given up does not want its answer.
+                Command::Attach { host, address, port, done } => drop(done.send(self.attach(host, address, port))),
+                Command::Detach { host, done } => drop(done.send(self.detach(host))),
+                Command::Drops { host, done } => drop(done.send(self.port_drops(host))),
+                Command::Stop => return ControlFlow::Break(()),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn attach(&mut self, host: usize, address: Ipv4Addr, port: Port) -> io::Result<()> {
+        self.detach(host);
+        port.set_nonblocking()?;
+        self.readable.add(&port, host as u64)?;
+        if self.hosts.len() <= host {
+            self.hosts.resize_with(host + 1, Place::default);
+        }
+        self.hosts[host].address = Some(address);
+        self.hosts[host].port = Some(port);
+        Ok(())
+    }
+
+    fn detach(&mut self, host: usize) -> Option<Port> {
+        let place = self.hosts.get_mut(host)?;
+        let port = place.port.take()?;
+        place.port_drops += port.drops();
+        // Fails only if the device has gone before its port, which takes it out as well.
+        let _ = self.readable.remove(&port);
+        Some(port)
+    }
+
+    fn port_drops(&mut self, host: usize) -> u64 {
+        let Some(place) = self.hosts.get_mut(host) else { return 0 };
+        place.port_drops += place.port.as_ref().map_or(0, Port::drops);
+        place.port_drops
+    }
+
+    /// Takes one turn's packets from a port.
+    fn drain(&mut self, host: usize, buffer: &mut [u8]) {
+        for _ in 0..TURN {
+            let Some(port) = self.hosts.get(host).and_then(|place| place.port.as_ref()) else { return };
+            match port.read(buffer) {
+                Ok(Some(end)) => self.judge(host, &mut buffer[..end]),
+                Ok(None) => self.shared.stray.foreign.add(1),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return,
+                Err(error) => {
+                    tracing::warn!(host, port = port.number(), %error, "the port of a host is broken");
+                    self.detach(host);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Decides what becomes of a packet that `from` has sent.
+    fn judge(&mut self, from: usize, frame: &mut [u8]) {
+        let Some(address) = destination(&frame[HEADER..]) else { return self.shared.stray.foreign.add(1) };
+        let Some(to) = self.hosts.iter().position(|place| place.address == Some(address)) else {
+            self.shared.stray.unknown.add(1);
+            return self.write_dropped(frame);
+        };
+        self.refresh();
+        let link = self.policy.get(from, to).link;
+        let draws = Draws::next(&mut self.link(from, to).stream);
+        let shared = Arc::clone(&self.shared);
+        let counters = shared.counters.link(from, to);
+        counters.sent.add(1);
+        if link.cut {
+            counters.cut.add(1);
+            return self.write_dropped(frame);
+        }
+        let Some(queue_ns) = self.queue_ns(from, to, link.rate_bytes, frame.len() - HEADER) else {
+            counters.lost.add(1);
+            return self.write_dropped(frame);
+        };
+        if draws.lost(&link) {
+            counters.lost.add(1);
+            return self.write_dropped(frame);
+        }
+        let start = HEADER + payload(&frame[HEADER..]);
+        let flipped = draws.corrupted(&link, (frame.len() - start) * 8);
+        if let Some(bit) = flipped {
+            frame[start + bit / 8] ^= 1 << (bit % 8);
+        }
+        let duplicated = draws.duplicated(&link);
+        let delay_ns = queue_ns.saturating_add(draws.delay_ns(&link));
+        counters.altered.add(u64::from(flipped.is_some() || duplicated || delay_ns > 0 || link.hold));
+        counters.duplicated.add(u64::from(duplicated));
+        for _ in 0..=usize::from(duplicated) {
+            if delay_ns == 0 && !link.hold {
+                self.deliver(from, to, frame);
+            } else {
+                self.postpone(delay_ns, from, to, frame);
+            }
+        }
+    }
+
+    /// How long a packet waits for its link's rate limit; none when the queue is full.
+    fn queue_ns(&mut self, from: usize, to: usize, rate_bytes: u64, length: usize) -> Option<u64> {
+        if rate_bytes == 0 {
+            return Some(0);
+        }
+        let now_ns = self.now_ns();
+        let state = self.link(from, to);
+        let begins_ns = state.idle_at_ns.max(now_ns);
+        if begins_ns - now_ns > QUEUE_NS {
+            return None;
+        }
+        state.idle_at_ns = begins_ns.saturating_add((length as u64).saturating_mul(1_000_000_000) / rate_bytes);
+        Some(state.idle_at_ns - now_ns)
+    }
+
+    fn postpone(&mut self, delay_ns: u64, from: usize, to: usize, frame: &[u8]) {
+        if self.waiting_bytes + frame.len() > MAX_WAITING_BYTES {
+            self.shared.counters.link(from, to).overflowed.add(1);
+            return self.write_dropped(frame);
+        }
+        self.waiting_bytes += frame.len();
+        let flight = Flight { from, to, generation: self.policy.generation, frame: frame.to_vec() };
+        if self.policy.get(from, to).link.hold {
+            self.hold(flight);
+        } else {
+            self.flights.push(self.now_ns().saturating_add(delay_ns), flight);
+        }
+    }
+
+    fn hold(&mut self, flight: Flight) {
+        self.holding.insert((flight.from, flight.to));
+        self.link(flight.from, flight.to).held.push_back(flight);
+    }
+
+    /// Lets everything arrive that is due, and notes how late it is.
+    fn land(&mut self) {
+        let now_ns = self.now_ns();
+        while let Some((at_ns, flight)) = self.flights.pop_due(now_ns) {
+            self.shared.lag.note(now_ns - at_ns);
+            self.arrive(flight);
+        }
+        if self.next_beat_ns <= now_ns {
+            if self.next_beat_ns > 0 {
+                self.shared.lag.note(now_ns - self.next_beat_ns);
+            }
+            self.next_beat_ns = now_ns + BEAT.as_nanos() as u64;
+            self.write_out();
+        }
+    }
+
+    /// A packet reaches the end of its link, unless the link was cut or is held by now.
+    fn arrive(&mut self, mut flight: Flight) {
+        let setting = self.policy.get(flight.from, flight.to);
+        if setting.cut_in <= flight.generation && setting.link.hold {
+            return self.hold(flight);
+        }
+        self.waiting_bytes -= flight.frame.len();
+        if setting.cut_in > flight.generation {
+            self.shared.counters.link(flight.from, flight.to).cut.add(1);
+            return self.write_dropped(&flight.frame);
+        }
+        self.deliver(flight.from, flight.to, &mut flight.frame);
+    }
+
+    fn deliver(&mut self, from: usize, to: usize, frame: &mut [u8]) {
+        let counters = self.shared.counters.link(from, to);
+        let Some(port) = self.hosts.get(to).and_then(|place| place.port.as_ref()) else {
+            counters.down.add(1);
+            return self.write_dropped(frame);
+        };
+        if port.write(frame).is_err() {
+            counters.overflowed.add(1);
+            return self.write_dropped(frame);
+        }
+        counters.forwarded.add(1);
+        counters.bytes.add((frame.len() - HEADER) as u64);
+        self.write_arrived(frame);
+    }
+
+    fn link(&mut self, from: usize, to: usize) -> &mut LinkState {
+        let seed = self.seed;
+        self.links[from * MAX_HOSTS + to].get_or_insert_with(|| {
+            let stream = seed.stream(&format!("link {from} {to}"));
+            Box::new(LinkState { stream, idle_at_ns: 0, held: VecDeque::new() })
+        })
+    }
+
+    fn write_arrived(&mut self, frame: &[u8]) {
+        self.write(|capture| capture.arrived(&frame[HEADER..]));
+    }
+
+    fn write_dropped(&mut self, frame: &[u8]) {
+        self.write(|capture| capture.dropped(&frame[HEADER..]));
+    }
+
+    fn write_out(&mut self) {
+        self.write(Capture::flush);
+    }
+
+    /// The first error ends the capture, not the wire.
+    fn write(&mut self, to: impl FnOnce(&mut Capture) -> io::Result<()>) {
+        let Some(capture) = &mut self.capture else { return };
+        if let Err(error) = to(capture) {
+            tracing::error!(%error, "the packet capture ends here");
+            self.capture = None;
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! A few hosts to try things on, and a directory that is gone afterwards.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use nemesis::hosts::{Exit, HostId, HostSpec, Hosts, HostsConfig, ProcessSpec, Rung};
+use nemesis::seed::Seed;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{SockaddrIn, sockopt};
+
+use crate::peers;
+
+/// Longer than anything here takes, on a busy machine too.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Hosts `a`, `b`, `c`, … of one run.
+pub struct Lab {
+    pub hosts: Hosts,
+    pub dir: Scratch,
+    exits: Receiver<Exit>,
+}
+
+impl Lab {
+    pub fn new(rung: Rung, count: usize) -> Lab {
+        Lab::seeded(rung, count, 1)
+    }
+
+    pub fn seeded(rung: Rung, count: usize, seed: u64) -> Lab {
+        let dir = Scratch::new();
+        let config = HostsConfig { rung: Some(rung), seed: Seed(seed), pcap: Some(dir.path("wire.pcap")) };
+        let hosts = Hosts::start(config).expect("hosts");
+        for i in 0..count {
+            hosts.add(spec(i, count, &dir)).expect("a host");
+        }
+        let exits = hosts.exits().expect("exits");
+        Lab { hosts, dir, exits }
+    }
+
+    /// Starts a peer as the main process of a host.
+    pub fn start(&self, host: usize, part: &[&str]) {
+        self.hosts.spawn(HostId(host), self.process(host, part)).expect("a process");
+    }
+
+    /// How a peer is started.
+    pub fn process(&self, host: usize, part: &[&str]) -> ProcessSpec {
+        let me = std::env::current_exe().expect("the program").display().to_string();
+        let argv = [me.as_str(), peers::ARGUMENT].iter().chain(part).map(|s| (*s).to_owned()).collect();
+        let env = BTreeMap::from([("PART".to_owned(), part.join(" "))]);
+        let dir = self.dir.path("");
+        ProcessSpec { argv, env, dir, stdout: self.out(host), stderr: self.dir.path(&format!("{host}.err")) }
+    }
+
+    /// Starts a peer and waits for its end. Returns what it said.
+    pub fn run(&self, host: usize, part: &[&str]) -> String {
+        let before = self.said(host).len();
+        self.start(host, part);
+        let exit = self.wait_exit(host);
+        let errors = fs::read_to_string(self.dir.path(&format!("{host}.err"))).unwrap_or_default();
+        assert_eq!((exit.code, exit.main, exit.expected), (Some(0), true, false), "{errors}");
+        self.said(host)[before..].to_owned()
+    }
+
+    /// The end of a host's main process.
+    pub fn wait_exit(&self, host: usize) -> Exit {
+        loop {
+            let exit = self.exits.recv_timeout(DEADLINE).expect("an exit");
+            if exit.host == HostId(host) && exit.main {
+                return exit;
+            }
+        }
+    }
+
+    /// What the peers of a host have said so far.
+    pub fn said(&self, host: usize) -> String {
+        fs::read_to_string(self.out(host)).unwrap_or_default()
+    }
+
+    /// Waits until the peers of a host have said something that holds `text`.
+    pub fn wait_said(&self, host: usize, text: &str) {
+        wait_until(&format!("{text} from {host}"), || self.said(host).contains(text));
+    }
+
+    /// Connects from one host to another.
+    pub fn connect(&self, from: usize, to: usize, port: u16, patience: Duration) -> io::Result<TcpStream> {
+        let socket = self.hosts.socket(HostId(from)).map_err(io::Error::other)?;
+        let to = SockaddrIn::from(SocketAddrV4::new(address(to), port));
+        match nix::sys::socket::connect(socket.as_raw_fd(), &to) {
+            Ok(()) | Err(nix::errno::Errno::EINPROGRESS) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let timeout = PollTimeout::try_from(patience).expect("a timeout");
+        if poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)], timeout)? == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match nix::sys::socket::getsockopt(&socket, sockopt::SocketError)? {
+            0 => {
+                let stream = TcpStream::from(socket);
+                stream.set_nonblocking(false)?;
+                stream.set_nodelay(true)?;
+                Ok(stream)
+            }
+            errno => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+
+    /// What a connection attempt ends in.
+    pub fn dial(&self, from: usize, to: usize, port: u16) -> Result<(), io::ErrorKind> {
+        self.connect(from, to, port, Duration::from_millis(300)).map(drop).map_err(|error| error.kind())
+    }
+
+    fn out(&self, host: usize) -> PathBuf {
+        self.dir.path(&format!("{host}.out"))
+    }
+}
+
+/// The address of a host of the lab.
+pub fn address(host: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, 77, 0, host as u8 + 1)
+}
+
+/// The name of a host of the lab.
+pub fn name(host: usize) -> String {
+    char::from(b'a' + host as u8).to_string()
+}
+
+fn spec(host: usize, count: usize, dir: &Scratch) -> HostSpec {
+    let names = (0..count).map(|i| (name(i), address(i))).collect();
+    HostSpec { name: name(host), address: address(host), names, keep: vec![dir.path("")] }
+}
+
+/// Waits for what nobody announces.
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !done() {
+        assert!(Instant::now() < deadline, "no {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A directory of one test, below `/tmp`, where hosts would not see it unless it is kept.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let unique = format!("splitbrain-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
+        let dir = Path::new("/tmp").join(unique);
+        fs::create_dir_all(&dir).expect("a directory");
+        Scratch(dir)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        if name.is_empty() { self.0.clone() } else { self.0.join(name) }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,94 @@
+//! Runs tests one after the other, each on every rung, and prints what libtest would print.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use nemesis::hosts::{Hosts, HostsConfig, HostsError, Rung};
+use nemesis::seed::Seed;
+
+/// A claim, and the function that checks it on one rung.
+pub type Test = (&'static str, fn(Rung));
+
+struct Outcome {
+    passed: usize,
+    failed: Vec<String>,
+    ignored: usize,
+}
+
+/// Runs all tests whose names contain one of the filters on the command line.
+pub fn run(groups: &[&[Test]]) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let tests: Vec<Test> = groups.concat();
+    if arguments.iter().any(|a| a == "--list") {
+        tests.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    let filters: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
+    let started = Instant::now();
+    let rungs = rungs();
+    println!("\nrunning {} tests on {} rungs", tests.len(), rungs.len());
+    let mut outcome = Outcome { passed: 0, failed: Vec::new(), ignored: 0 };
+    for (rung, available) in &rungs {
+        for (name, test) in &tests {
+            let name = format!("{name} [{rung}]");
+            if filters.is_empty() || filters.iter().any(|filter| name.contains(*filter)) {
+                outcome.note(name, available, || test(*rung));
+            }
+        }
+    }
+    if std::env::var_os("SPLITBRAIN_REQUIRE").is_some() && rungs.iter().all(|(_, available)| available.is_err()) {
+        outcome.failed.push("no rung at all, and SPLITBRAIN_REQUIRE is set".to_owned());
+    }
+    outcome.finish(started)
+}
+
+/// The rungs that this user may stand on, and whether the machine has them.
+fn rungs() -> Vec<(Rung, Result<(), String>)> {
+    let root = nix::unistd::geteuid().is_root();
+    let rungs = Rung::ALL.into_iter().filter(|rung| root || rung.user_namespace());
+    let probe = |rung| match Hosts::start(HostsConfig { rung: Some(rung), seed: Seed(0), pcap: None }) {
+        Ok(_) => Ok(()),
+        Err(HostsError::Unavailable { what, .. }) => Err(what),
+        Err(error) => Err(error.to_string()),
+    };
+    rungs.map(|rung| (rung, probe(rung))).collect()
+}
+
+impl Outcome {
+    fn note(&mut self, name: String, available: &Result<(), String>, test: impl FnOnce()) {
+        if let Err(why) = available {
+            eprintln!("SKIPPED {name}: {why}");
+            println!("test {name} ... ignored");
+            self.ignored += 1;
+            return;
+        }
+        let started = Instant::now();
+        let verdict = match catch_unwind(AssertUnwindSafe(test)) {
+            Ok(()) => {
+                self.passed += 1;
+                "ok"
+            }
+            Err(_) => {
+                self.failed.push(name.clone());
+                "FAILED"
+            }
+        };
+        println!("test {name} ... {verdict} ({} ms)", started.elapsed().as_millis());
+    }
+
+    fn finish(self, started: Instant) -> ExitCode {
+        let Outcome { passed, failed, ignored } = self;
+        if !failed.is_empty() {
+            println!("\nfailures:\n    {}", failed.join("\n    "));
+        }
+        let verdict = if failed.is_empty() { "ok" } else { "FAILED" };
+        let seconds = started.elapsed().as_secs_f64();
+        println!(
+            "\ntest result: {verdict}. {passed} passed; {} failed; {ignored} ignored; 0 measured; 0 filtered out; \
+             finished in {seconds:.2}s\n",
+            failed.len()
+        );
+        if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
