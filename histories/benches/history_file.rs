@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use histories::file::{HistoryWriter, read, read_from, seal};
-use histories::{Event, History, Kind, Micro, Operation, Process, Scalar, Value};
+use histories::{Event, History, Kind, Micro, Operation, Process, Scalar, Value, Views};
 use serde_json::Map;
 
 const EVENT_COUNT: usize = 1_000_000;
@@ -62,6 +62,8 @@ fn benchmark(criterion: &mut Criterion) {
         b.iter_with_large_drop(|| black_box(read_from(&foreign[..]).expect("a history")));
     });
     group.bench_function("push in memory", |b| b.iter_with_large_drop(|| History::from_events(&events)));
+    let history = History::from_events(&events);
+    group.bench_function("build the views", |b| b.iter_with_large_drop(|| Views::new(&history)));
     group.finish();
 }
 

@@ -3,6 +3,7 @@
 //! - [`operation`]: what a client asks of a replicated store, and what it answers.
 //! - [`event`]: one line of a history: an invocation or a completion.
 //! - [`history`]: the same in memory, typed and columnar, with interned keys and values.
+//! - [`views`]: a history by process, session, key and node.
 //! - [`guarantee`]: the names of the promises that systems make and checkers observe.
 //! - [`mod@file`]: JSON Lines on disk, append-only, gzip when sealed.
 //! - [`notation`]: a whole history on one line, for tests.
@@ -15,6 +16,7 @@ pub mod guarantee;
 pub mod history;
 pub mod notation;
 pub mod operation;
+pub mod views;
 
 pub use event::{Event, Kind, Process};
 pub use guarantee::Guarantee;
@@ -22,6 +24,7 @@ pub use history::{
     EventIndex, Function, History, HistoryError, Irregularity, KeyId, MicroFunction, MicroOp, NodeId, Payload, ValueId,
 };
 pub use operation::{Completion, Micro, Operation, Scalar, Value};
+pub use views::{Pair, Views};
 
 // The generators of events are written against the published interface.
 #[cfg(test)]
