@@ -28,6 +28,7 @@
 //! A value that was changed within a line of plain text, such as a 1 that became a 2, is not noticed: there is no
 //! checksum, so that a file can be edited by hand. In a sealed file gzip's own checksum notices it.
 
+mod damage;
 mod decode;
 mod encode;
 mod read;
@@ -37,7 +38,8 @@ mod write;
 
 use serde_json::{Map, Value as Json};
 
-pub use read::{Damage, DamageKind, Limits, Loaded, ReadError, Reader, read, read_from};
+pub use damage::{Damage, DamageKind, ReadError};
+pub use read::{Limits, Loaded, Reader, read, read_from};
 pub use seal::{SEALED_SUFFIX, seal};
 pub use write::HistoryWriter;
 

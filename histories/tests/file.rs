@@ -240,6 +240,14 @@ fn files_of_other_tools_are_read_with_goodwill() {
 }
 
 #[test]
+fn transactions_of_other_tools_need_no_name() {
+    let h = loaded(b"{\"type\":\"ok\",\"process\":0,\"value\":[[\"w\",\"x\",1]]}\n").history;
+    assert_eq!(print(&events(&h)), "0>{wx1}");
+    let other = read_from(&b"{\"type\":\"ok\",\"process\":0,\"value\":1}\n"[..]).expect_err("refused").to_string();
+    assert!(other.ends_with("expected a field \"f\", found none"), "{other}");
+}
+
+#[test]
 fn files_of_other_tools_keep_their_order() {
     let text = "{\"index\":3,\"type\":\"invoke\",\"f\":\"read\",\"process\":0}\n{\"index\":3,\"type\":\"ok\",\"f\":\"read\",\"process\":0}\n";
     assert_eq!(damage(text), "line 2 (byte 51): column 10: expected an index above 3, which came before, found 3");
@@ -426,7 +434,7 @@ proptest! {
 
     #[test]
     fn a_cut_of_a_sealed_file_is_noticed_and_leaves_a_prefix(
-        recorded in arbitrary::events(0..200),
+        recorded in arbitrary::events(0..60),
         at in any::<prop::sample::Index>(),
     ) {
         let bytes = gzip(&written(&recorded));
