@@ -8,8 +8,8 @@
 //! ```
 //! The first line says what the file is and of which version; the last one, how many events it holds. What stands
 //! between is a prefix of a history at every moment, so a recorder may be killed at any byte: the file then has no last
-//! line, or half of one, and [`read`] returns every whole event together with the [`Damage`]. `docs/reference/history-format.md`
-//! specifies every field.
+//! line, or half of one, and [`read`] returns every whole event together with the [`Damage`]. The page
+//! `docs/reference/history-format.md` specifies every field.
 //!
 //! # Decisions
 //!

@@ -92,7 +92,8 @@ impl Reader {
         let mut magic = Vec::new();
         // An error comes again, and is reported, when the lines are read.
         let _ = source.by_ref().take(2).read_to_end(&mut magic);
-        let compressed = magic == [0x1f, 0x8b];
+        // One byte of the two is a compressed file that was cut off early: no text begins with it.
+        let compressed = !magic.is_empty() && [0x1f, 0x8b].starts_with(&magic);
         let whole = Cursor::new(magic).chain(source);
         if compressed {
             let plain = BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(whole));
