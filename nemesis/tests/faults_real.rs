@@ -1,0 +1,333 @@
+//! Each fault by what it does to real processes, on every rung of the ladder that this user can stand on.
+//!
+//! Every node runs a talker: it sends numbered datagrams to all others, says which it sent and which it heard, and answers
+//! on TCP. So a cut shows as a silence between two processes while all others go on talking, which is waited for and not
+//! slept for: by the time that every uncut link has carried several numbers, a cut one has carried none.
+
+#[path = "hosts/lab.rs"]
+#[allow(dead_code)]
+mod lab;
+#[path = "hosts/runner.rs"]
+mod runner;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lab::{DEADLINE, Lab, address, wait_until};
+use nemesis::fault::{Fault, FaultName, Target, links};
+use nemesis::hosts::{HostId, Hosts, Rung};
+use nemesis::injector::{Condition, Effect, FaultId, Injector, Layout, Outcome};
+use nemesis::schedule::{Driver, Due, Intervals, generate};
+use nemesis::seed::Seed;
+use runner::Test;
+
+const TESTS: &[Test] = &[
+    ("partitions_silence_exactly_their_links", partitions_silence_exactly_their_links),
+    ("clients_are_cut_off_while_the_nodes_talk", clients_are_cut_off_while_the_nodes_talk),
+    ("a_killed_node_refuses_and_is_started_again", a_killed_node_refuses_and_is_started_again),
+    ("a_crashed_node_is_silent_and_boots_again", a_crashed_node_is_silent_and_boots_again),
+    ("a_paused_node_accepts_and_does_not_answer", a_paused_node_accepts_and_does_not_answer),
+    ("a_cut_outlasts_a_crash_of_its_node", a_cut_outlasts_a_crash_of_its_node),
+    ("overlapping_downs_compose", overlapping_downs_compose),
+    ("killing_a_node_that_never_started_is_inert", killing_a_node_that_never_started_is_inert),
+    ("a_whole_generated_schedule_leaves_nothing_behind", a_whole_generated_schedule_leaves_nothing_behind),
+];
+
+fn main() -> ExitCode {
+    nemesis::hosts::init();
+    if let Some(code) = peers::run_if_asked() {
+        return code;
+    }
+    runner::run(&[TESTS])
+}
+
+/// The talker: this program with a hidden first argument.
+mod peers {
+    use super::*;
+
+    pub const ARGUMENT: &str = "__talker";
+
+    pub fn run_if_asked() -> Option<ExitCode> {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let [part, me, node_count] = &arguments[..] else { return None };
+        if part != ARGUMENT {
+            return None;
+        }
+        talk(me.parse().expect("a position"), node_count.parse().expect("a number"));
+        Some(ExitCode::SUCCESS)
+    }
+
+    /// Says `sent 17` and `heard 2 17`, for ever.
+    fn talk(me: u8, node_count: u8) {
+        let listener = TcpListener::bind("0.0.0.0:7000").expect("bind");
+        std::thread::spawn(move || answer(&listener));
+        let socket = UdpSocket::bind("0.0.0.0:7100").expect("bind");
+        let ear = socket.try_clone().expect("a second descriptor");
+        std::thread::spawn(move || listen(&ear));
+        // A new process goes on above the numbers of the one before it.
+        let began = std::time::UNIX_EPOCH.elapsed().expect("a clock").as_millis() as u64;
+        for number in began.. {
+            for other in (0..node_count).filter(|other| *other != me) {
+                let mut datagram = vec![me];
+                datagram.extend(number.to_le_bytes());
+                // Nobody may be there.
+                let _ = socket.send_to(&datagram, (address(usize::from(other)), 7100));
+            }
+            println!("sent {number}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn listen(socket: &UdpSocket) {
+        let mut datagram = [0; 9];
+        while let Ok(length) = socket.recv(&mut datagram) {
+            if let (9, [from, number @ ..]) = (length, datagram) {
+                println!("heard {from} {}", u64::from_le_bytes(number));
+            }
+        }
+    }
+
+    fn answer(listener: &TcpListener) {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut byte = [0];
+                while stream.read_exact(&mut byte).and_then(|()| stream.write_all(&byte)).is_ok() {}
+            });
+        }
+    }
+}
+
+/// Nodes that talk, and one client.
+struct Cluster {
+    lab: Lab,
+    node_count: usize,
+}
+
+impl Cluster {
+    fn new(rung: Rung, node_count: usize) -> Cluster {
+        let lab = Lab::new(rung, node_count + 1);
+        let cluster = Cluster { lab, node_count };
+        for node in 0..node_count {
+            let talker = cluster.lab.process(node, &[&node.to_string(), &node_count.to_string()]);
+            cluster.lab.hosts.spawn(HostId(node), talker).expect("a talker");
+        }
+        cluster.only_silent(&BTreeSet::new());
+        cluster
+    }
+
+    fn injector(&self) -> Injector<&Hosts> {
+        let layout = Layout {
+            nodes: (0..self.node_count).map(|node| (format!("n{}", node + 1), HostId(node))).collect(),
+            clients: vec![HostId(self.node_count)],
+        };
+        Injector::new(&self.lab.hosts, layout, Some(&self.lab.dir.path("ledger.jsonl"))).expect("a ledger")
+    }
+
+    fn install(&self, injector: &mut Injector<&Hosts>, fault: &Fault) -> (FaultId, Effect) {
+        let id = injector.fresh_id();
+        (id, injector.install(id, fault, &fault.resolve(self.node_count, Some(0))))
+    }
+
+    /// Waits until every link between nodes but these carries numbers that were sent from now on, and makes sure that
+    /// these carry none.
+    fn only_silent(&self, silent: &BTreeSet<(usize, usize)>) {
+        let sent = |node: usize| numbers(&self.lab.said(node), "sent").values().copied().next().unwrap_or(0);
+        let from: Vec<u64> = (0..self.node_count).map(sent).collect();
+        let heard = |link: &(usize, usize)| {
+            let last = numbers(&self.lab.said(link.1), "heard").get(&link.0).copied().unwrap_or(0);
+            // Two numbers may have been on their way when the link was cut.
+            last.saturating_sub(from[link.0] + 2)
+        };
+        let all = (0..self.node_count).flat_map(|a| (0..self.node_count).map(move |b| (a, b)));
+        let loud: Vec<_> = all.filter(|link| link.0 != link.1 && !silent.contains(link)).collect();
+        wait_until("talk", || {
+            (0..self.node_count).all(|node| sent(node) >= from[node] + 5) && loud.iter().all(|link| heard(link) >= 3)
+        });
+        for link in silent {
+            assert_eq!(heard(link), 0, "{link:?} is not silent");
+        }
+    }
+
+    /// Whether the client can connect to a node.
+    fn dial(&self, node: usize) -> Result<(), ErrorKind> {
+        self.lab.dial(self.node_count, node, 7000)
+    }
+
+    /// Every link from and to these nodes.
+    fn around(&self, nodes: &[usize]) -> BTreeSet<(usize, usize)> {
+        let all = (0..self.node_count).flat_map(|a| (0..self.node_count).map(move |b| (a, b)));
+        all.filter(|(a, b)| a != b && (nodes.contains(a) || nodes.contains(b))).collect()
+    }
+}
+
+/// The last number per speaker in lines such as `heard 2 17` or `sent 17`.
+fn numbers(said: &str, verb: &str) -> BTreeMap<usize, u64> {
+    let mut numbers = BTreeMap::new();
+    // The last line may be half written.
+    let whole = said.rfind('\n').map_or("", |end| &said[..end]);
+    for line in whole.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let (who, number) = match words[..] {
+            [first, number] if first == verb => (0, number),
+            [first, who, number] if first == verb => (who.parse().expect("a position"), number),
+            _ => continue,
+        };
+        numbers.insert(who, number.parse().expect("a number"));
+    }
+    numbers
+}
+
+fn count(effect: &Effect, what: &str) -> u64 {
+    effect.took_effect[what].as_u64().unwrap_or_else(|| panic!("no {what} in {}", effect.to_json()))
+}
+
+fn node(node: usize) -> Target {
+    Target::Node(node)
+}
+
+fn partitions_silence_exactly_their_links(rung: Rung) {
+    let cluster = Cluster::new(rung, 5);
+    let mut injector = cluster.injector();
+    let hosts: Vec<HostId> = (0..5).map(HostId).collect();
+    for fault in [
+        Fault::PartitionOne { target: Target::Leader { fallback: 3 } },
+        Fault::PartitionHalves { side: vec![1, 3] },
+        Fault::PartitionRing { order: vec![0, 2, 4, 1, 3] },
+        Fault::Bridge { bridge: 2, side: vec![0, 1] },
+        Fault::OneWay { target: node(4) },
+        Fault::OneWay { target: Target::Nodes(vec![0, 1, 2, 3]) },
+        Fault::PartitionMatrix { links: vec![(0, 1), (2, 4), (4, 2)] },
+    ] {
+        let targets = fault.resolve(5, Some(0));
+        let (id, installed) = cluster.install(&mut injector, &fault);
+        assert_eq!(installed.outcome, Outcome::Installed);
+        let cut: BTreeSet<_> = links(&fault, &targets, &hosts, &[]).iter().map(|(a, b)| (a.0, b.0)).collect();
+        assert_eq!(count(&installed, "links_cut"), cut.len() as u64);
+        cluster.only_silent(&cut);
+        assert!((0..5).all(|node| cluster.dial(node).is_ok()), "clients reach every node under {fault}");
+        let healed = injector.heal(id);
+        assert_eq!((&healed.outcome, healed.inert), (&Outcome::Healed, false));
+        assert!(count(&healed, "packets_dropped") >= 3 * cut.len() as u64, "{}", healed.to_json());
+        cluster.only_silent(&BTreeSet::new());
+    }
+}
+
+fn clients_are_cut_off_while_the_nodes_talk(rung: Rung) {
+    let cluster = Cluster::new(rung, 3);
+    let mut injector = cluster.injector();
+    let (id, _) = cluster.install(&mut injector, &Fault::ClientsCut { target: Target::Leader { fallback: 1 } });
+    assert_eq!(cluster.dial(0), Err(ErrorKind::TimedOut));
+    assert_eq!(cluster.dial(1), Ok(()));
+    cluster.only_silent(&BTreeSet::new());
+    let healed = injector.heal(id);
+    assert!(count(&healed, "packets_dropped") > 0 && !healed.inert);
+    assert_eq!(cluster.dial(0), Ok(()));
+}
+
+fn a_killed_node_refuses_and_is_started_again(rung: Rung) {
+    let cluster = Cluster::new(rung, 3);
+    let mut injector = cluster.injector();
+    let (id, installed) = cluster.install(&mut injector, &Fault::Kill { target: Target::Leader { fallback: 2 } });
+    assert_eq!((installed.f, count(&installed, "processes_killed"), installed.inert), ("kill-leader", 1, false));
+    assert_eq!(cluster.dial(0), Err(ErrorKind::ConnectionRefused));
+    assert_eq!(cluster.lab.hosts.process_count(HostId(0)).expect("a count"), 0);
+    let healed = injector.heal(id);
+    assert_eq!((&healed.outcome, count(&healed, "processes_running")), (&Outcome::Healed, 1));
+    cluster.only_silent(&BTreeSet::new());
+    wait_until("answer", || cluster.dial(0).is_ok());
+}
+
+fn a_crashed_node_is_silent_and_boots_again(rung: Rung) {
+    let cluster = Cluster::new(rung, 3);
+    let mut injector = cluster.injector();
+    let (id, installed) = cluster.install(&mut injector, &Fault::Crash { target: Target::Nodes(vec![1, 2]) });
+    assert_eq!((count(&installed, "machines_gone"), count(&installed, "processes_killed")), (2, 2));
+    assert_eq!(cluster.dial(1), Err(ErrorKind::TimedOut));
+    assert_eq!(cluster.dial(0), Ok(()));
+    let healed = injector.heal(id);
+    assert_eq!((&healed.outcome, count(&healed, "processes_running")), (&Outcome::Healed, 2));
+    cluster.only_silent(&BTreeSet::new());
+    wait_until("answer", || cluster.dial(1).is_ok() && cluster.dial(2).is_ok());
+}
+
+fn a_paused_node_accepts_and_does_not_answer(rung: Rung) {
+    let cluster = Cluster::new(rung, 2);
+    let mut injector = cluster.injector();
+    let (id, installed) = cluster.install(&mut injector, &Fault::Pause { target: node(1) });
+    assert_eq!((count(&installed, "processes_stopped"), installed.inert), (1, false));
+    let mut stream = cluster.lab.connect(2, 1, 7000, DEADLINE).expect("its kernel accepts");
+    stream.write_all(b"x").expect("its kernel acknowledges");
+    stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+    assert_eq!(stream.read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+    let healed = injector.heal(id);
+    assert_eq!((&healed.outcome, count(&healed, "processes_running")), (&Outcome::Healed, 1));
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    assert_eq!(stream.read(&mut [0]).map_err(|error| error.kind()), Ok(1));
+    cluster.only_silent(&BTreeSet::new());
+}
+
+fn a_cut_outlasts_a_crash_of_its_node(rung: Rung) {
+    let cluster = Cluster::new(rung, 3);
+    let mut injector = cluster.injector();
+    let (cut, _) = cluster.install(&mut injector, &Fault::PartitionOne { target: node(0) });
+    let (crashed, _) = cluster.install(&mut injector, &Fault::Crash { target: node(0) });
+    injector.heal(crashed);
+    wait_until("answer", || cluster.dial(0).is_ok());
+    cluster.only_silent(&cluster.around(&[0]));
+    injector.heal(cut);
+    cluster.only_silent(&BTreeSet::new());
+}
+
+fn overlapping_downs_compose(rung: Rung) {
+    let cluster = Cluster::new(rung, 2);
+    let mut injector = cluster.injector();
+    let (crashed, _) = cluster.install(&mut injector, &Fault::Crash { target: node(0) });
+    let (killed, kill) = cluster.install(&mut injector, &Fault::Kill { target: node(0) });
+    let (paused, pause) = cluster.install(&mut injector, &Fault::Pause { target: node(0) });
+    assert!(kill.inert && pause.inert, "nothing was left to hit");
+    assert_eq!(cluster.dial(0), Err(ErrorKind::TimedOut));
+    injector.heal(crashed);
+    assert_eq!((cluster.dial(0), injector.conditions()[0]), (Err(ErrorKind::ConnectionRefused), Condition::Killed));
+    let healed = injector.heal(killed);
+    assert_eq!((count(&healed, "processes_stopped"), injector.conditions()[0]), (1, Condition::Paused));
+    assert!(!injector.heal(paused).inert, "it kept the new process from talking");
+    cluster.only_silent(&BTreeSet::new());
+    assert_eq!(injector.heal_all(), vec![]);
+}
+
+fn killing_a_node_that_never_started_is_inert(rung: Rung) {
+    let cluster = Cluster::new(rung, 2);
+    cluster.lab.hosts.kill(HostId(1)).expect("it ends without the nemesis");
+    let mut injector = cluster.injector();
+    let (id, installed) = cluster.install(&mut injector, &Fault::Kill { target: node(1) });
+    assert!(installed.inert && installed.outcome == Outcome::Installed);
+    assert!(injector.heal(id).inert);
+    cluster.only_silent(&BTreeSet::new());
+}
+
+/// Runs in no time: the driver is told that the next moment has come as soon as there is nothing to do.
+fn a_whole_generated_schedule_leaves_nothing_behind(rung: Rung) {
+    let cluster = Cluster::new(rung, 3);
+    let mut injector = cluster.injector();
+    let schedule = generate(Seed(7), &FaultName::ALL, 3, 60_000, &Intervals::default());
+    let mut driver = Driver::new(&schedule).expect("no patterns");
+    let mut effects = Vec::new();
+    while let Some(now_ms) = driver.next_ms() {
+        for due in driver.poll(now_ms, 0, &[]) {
+            effects.push(match due {
+                Due::Inject { id, fault, .. } => injector.install(id, &fault, &fault.resolve(3, Some(1))),
+                Due::Heal { id, .. } => injector.heal(id),
+            });
+        }
+    }
+    for effect in &effects {
+        assert!(matches!(effect.outcome, Outcome::Installed | Outcome::Healed), "{}", effect.to_json());
+    }
+    assert_eq!(effects.len(), 2 * schedule.steps.len());
+    assert!(driver.is_finished() && injector.installed().is_empty());
+    cluster.only_silent(&BTreeSet::new());
+    wait_until("answers", || (0..3).all(|node| cluster.dial(node).is_ok()));
+}
