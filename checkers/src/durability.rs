@@ -208,20 +208,16 @@ impl Durability {
                 removal.possible = removal.possible.saturating_add(1);
             }
         }
-        let (fates, by_key, versions) = (&mut self.fates, &mut self.by_key, &mut self.versions);
+        let (fates, by_key) = (&mut self.fates, &mut self.by_key);
         let mut written = Vec::new();
-        versions.invoke(history, event, |id, new| {
-            if new {
+        self.versions.invoke(history, event, |id, _| written.push(id));
+        for (i, id) in written.iter().enumerate() {
+            let key = self.versions.get(*id).key;
+            if id.0 as usize == fates.len() {
                 fates.push(Fate::default());
-            }
-            written.push((id, new));
-        });
-        for (i, (id, new)) in written.iter().enumerate() {
-            let key = versions.get(*id).key;
-            if *new {
                 slot(by_key, key.0 as usize).versions.push(*id);
             }
-            let overwritten = written[i + 1..].iter().any(|(later, _)| versions.get(*later).key == key);
+            let overwritten = written[i + 1..].iter().any(|later| self.versions.get(*later).key == key);
             if overwritten && self.keys.kind(key) == KeyKind::Register {
                 fates[id.0 as usize].intermediate = true;
             }

@@ -4,21 +4,25 @@
 //! - [`finding`]: what a checker says: observed, anomalies, evidence.
 //! - [`registry`]: all checkers, and [`check`], which runs them over a recorded history.
 //!
-//! One module for each guarantee, each with its definition and its limits:
-//! [`durability`], [`read_your_writes`], [`monotonic_reads`], [`convergence`], [`counter_bounds`], [`recovery`].
+//! One module for each guarantee, each with its definition, its decisions and its limits:
+//! [`durability`], [`read_your_writes`], [`monotonic_reads`], [`monotonic_writes`], [`writes_follow_reads`],
+//! [`consistent_prefix`], [`convergence`], [`counter_bounds`], [`recovery`].
 
 #![forbid(unsafe_code)]
 
 pub mod checker;
+pub mod consistent_prefix;
 pub mod convergence;
 pub mod counter_bounds;
 pub mod durability;
 pub mod finding;
 mod fold;
 pub mod monotonic_reads;
+pub mod monotonic_writes;
 pub mod read_your_writes;
 pub mod recovery;
 pub mod registry;
+pub mod writes_follow_reads;
 
 pub use checker::{About, Checker};
 pub use finding::{Anomaly, Finding, Observed, Relation, RelationKind};

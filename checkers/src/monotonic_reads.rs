@@ -48,6 +48,7 @@ use crate::fold::sessions::{BySessionAndKey, SessionIndex, Sessions};
 use crate::fold::tally::{Headline, Tally, clean, counts, relation};
 use crate::fold::versions::{NEVER, Versions};
 use crate::fold::words;
+use crate::fold::writers::Writers;
 
 /// See the [module](self).
 #[derive(Default)]
@@ -95,25 +96,6 @@ enum How {
     },
     Overwritten,
     Fell,
-}
-
-/// Who writes a register.
-#[derive(Default)]
-struct Writers(Vec<Option<Result<SessionIndex, ()>>>);
-
-impl Writers {
-    fn note(&mut self, key: KeyId, session: SessionIndex) {
-        let entry = crate::fold::keys::slot(&mut self.0, key.0 as usize);
-        *entry = Some(match *entry {
-            None => Ok(session),
-            Some(Ok(one)) if one == session => Ok(session),
-            Some(_) => Err(()),
-        });
-    }
-
-    fn is_single(&self, key: KeyId) -> bool {
-        matches!(self.0.get(key.0 as usize), Some(Some(Ok(_))))
-    }
 }
 
 pub(crate) const ABOUT: About = About {

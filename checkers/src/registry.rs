@@ -3,8 +3,16 @@
 use histories::{Guarantee, History};
 
 use crate::checker::{About, Checker};
+use crate::consistent_prefix::{self, ConsistentPrefix};
+use crate::convergence::{self, Convergence};
+use crate::counter_bounds::{self, CounterBounds};
+use crate::durability::{self, Durability};
 use crate::finding::Finding;
-use crate::{convergence, counter_bounds, durability, monotonic_reads, read_your_writes, recovery};
+use crate::monotonic_reads::{self, MonotonicReads};
+use crate::monotonic_writes::{self, MonotonicWrites};
+use crate::read_your_writes::{self, ReadYourWrites};
+use crate::recovery::{self, Recovery};
+use crate::writes_follow_reads::{self, WritesFollowReads};
 
 /// What the checkers have to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,20 +29,22 @@ impl Default for CheckConfig {
 
 /// One checker for each guarantee, in the order of [`Guarantee::ALL`].
 pub fn all(config: &CheckConfig) -> Vec<Box<dyn Checker>> {
-    Guarantee::ALL.into_iter().filter_map(|guarantee| checker(guarantee, config)).collect()
+    Guarantee::ALL.into_iter().map(|guarantee| checker(guarantee, config)).collect()
 }
 
 /// The checker that observes this guarantee.
-pub fn checker(guarantee: Guarantee, config: &CheckConfig) -> Option<Box<dyn Checker>> {
-    Some(match guarantee {
-        Guarantee::Durability => Box::new(durability::Durability::default()),
-        Guarantee::ReadYourWrites => Box::new(read_your_writes::ReadYourWrites::default()),
-        Guarantee::MonotonicReads => Box::new(monotonic_reads::MonotonicReads::default()),
-        Guarantee::Convergence => Box::new(convergence::Convergence::default()),
-        Guarantee::CounterBounds => Box::new(counter_bounds::CounterBounds::default()),
-        Guarantee::Recovery => Box::new(recovery::Recovery::new(config.recovery_bound_ms)),
-        _ => return None,
-    })
+pub fn checker(guarantee: Guarantee, config: &CheckConfig) -> Box<dyn Checker> {
+    match guarantee {
+        Guarantee::Durability => Box::new(Durability::default()),
+        Guarantee::ReadYourWrites => Box::new(ReadYourWrites::default()),
+        Guarantee::MonotonicReads => Box::new(MonotonicReads::default()),
+        Guarantee::MonotonicWrites => Box::new(MonotonicWrites::default()),
+        Guarantee::WritesFollowReads => Box::new(WritesFollowReads::default()),
+        Guarantee::ConsistentPrefix => Box::new(ConsistentPrefix::default()),
+        Guarantee::Convergence => Box::new(Convergence::default()),
+        Guarantee::CounterBounds => Box::new(CounterBounds::default()),
+        Guarantee::Recovery => Box::new(Recovery::new(config.recovery_bound_ms)),
+    }
 }
 
 /// What the checker of this guarantee says about itself.
@@ -42,10 +52,13 @@ pub fn about(guarantee: Guarantee) -> About {
     match guarantee {
         Guarantee::Durability => durability::ABOUT,
         Guarantee::ReadYourWrites => read_your_writes::ABOUT,
+        Guarantee::MonotonicReads => monotonic_reads::ABOUT,
+        Guarantee::MonotonicWrites => monotonic_writes::ABOUT,
+        Guarantee::WritesFollowReads => writes_follow_reads::ABOUT,
+        Guarantee::ConsistentPrefix => consistent_prefix::ABOUT,
         Guarantee::Convergence => convergence::ABOUT,
         Guarantee::CounterBounds => counter_bounds::ABOUT,
         Guarantee::Recovery => recovery::ABOUT,
-        _ => monotonic_reads::ABOUT,
     }
 }
 

@@ -5,8 +5,6 @@ use rustc_hash::FxHashMap;
 
 use super::keys::slot;
 
-const NONE: u32 = u32::MAX;
-
 /// A session, dense from 0 in the order of appearance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SessionIndex(pub(crate) u32);
@@ -109,9 +107,20 @@ impl<T: Default> BySessionAndKey<T> {
     }
 
     /// The entry, if it is there.
+    pub(crate) fn get(&self, session: SessionIndex, key: histories::KeyId) -> Option<&T> {
+        self.get_with_slot(session, key).map(|(_, entry)| entry)
+    }
+
+    /// The entry and its number, if it is there.
+    pub(crate) fn get_with_slot(&self, session: SessionIndex, key: histories::KeyId) -> Option<(u32, &T)> {
+        let slot = *self.slots.get(&pack(session, key))?;
+        Some((slot, &self.values[slot as usize]))
+    }
+
+    /// The entry and its number, if it is there.
     pub(crate) fn get_mut(&mut self, session: SessionIndex, key: histories::KeyId) -> Option<(u32, &mut T)> {
-        let slot = *self.slots.get(&pack(session, key)).unwrap_or(&NONE);
-        self.values.get_mut(slot as usize).map(|v| (slot, v))
+        let slot = *self.slots.get(&pack(session, key))?;
+        Some((slot, &mut self.values[slot as usize]))
     }
 }
 

@@ -44,13 +44,15 @@ pub(crate) struct Versions {
 }
 
 impl Versions {
-    /// Takes in the invocation of an operation; calls `on` for each version that it will write.
-    pub(crate) fn invoke(&mut self, history: &History, event: EventIndex, mut on: impl FnMut(VersionId, bool)) {
+    /// Takes in the invocation of an operation; calls `on` for each version that it will write, with the invocation that
+    /// counts as its writer: this one, unless another one may have written it before.
+    pub(crate) fn invoke(&mut self, history: &History, event: EventIndex, mut on: impl FnMut(VersionId, u32)) {
         for (key, act) in acts(history, event) {
             if let Some(value) = act.written() {
-                let (id, new) = self.id_or_new(key, value);
-                self.all[id.0 as usize].begin(event.0);
-                on(id, new);
+                let id = self.id_or_new(key, value);
+                let version = &mut self.all[id.0 as usize];
+                version.begin(event.0);
+                on(id, version.writer);
             }
         }
     }
@@ -90,9 +92,9 @@ impl Versions {
         self.id(key, value).map(|id| (id, self.get(id)))
     }
 
-    fn id_or_new(&mut self, key: KeyId, value: ValueId) -> (VersionId, bool) {
+    fn id_or_new(&mut self, key: KeyId, value: ValueId) -> VersionId {
         if let Some(id) = self.id(key, value) {
-            return (id, false);
+            return id;
         }
         let id = self.all.len() as u32;
         let first = super::keys::slot(&mut self.first, value.0 as usize);
@@ -111,7 +113,7 @@ impl Versions {
             oks: 0,
             ambiguous: false,
         });
-        (VersionId(id), true)
+        VersionId(id)
     }
 }
 
