@@ -3,13 +3,22 @@
 //! - [`system`]: the interface: nodes as argv + environment + files, probes, clients, contract.
 //! - [`contract`]: what a configuration promises.
 //! - [`dial`]: how clients reach nodes without knowing how the network is made.
+//! - [`bundled`]: the systems that come with this crate.
+//! - [`single_leader`]: the first of them: one leader, its log, its followers.
+//! - [`parts`]: what the specimens are made of.
 
 #![forbid(unsafe_code)]
 
+mod bundled;
 pub mod contract;
 pub mod dial;
+pub mod parts;
+pub mod single_leader;
 pub mod system;
+#[cfg(test)]
+mod test_dir;
 
+pub use bundled::{bundled, find, node_main};
 pub use contract::{Contract, Promise};
 pub use dial::{BoxFuture, Dial, DirectDial};
 pub use system::{

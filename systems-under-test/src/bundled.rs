@@ -1,0 +1,30 @@
+//! The systems that come with this crate.
+
+use crate::single_leader::{self, SingleLeader};
+use crate::system::System;
+
+/// All of them.
+pub fn bundled() -> Vec<Box<dyn System>> {
+    vec![Box::new(SingleLeader)]
+}
+
+/// The one with this name.
+pub fn find(name: &str) -> Option<Box<dyn System>> {
+    bundled().into_iter().find(|system| system.name() == name)
+}
+
+/// What the hidden subcommand `__node` does with the arguments after its name: runs a node of a bundled system until
+/// it is told to stop. Returns the exit code of the process.
+pub fn node_main(args: &[String]) -> i32 {
+    match args.split_first() {
+        Some((name, rest)) if name == single_leader::NAME => single_leader::main(rest),
+        Some((name, _)) => {
+            eprintln!("error: no bundled system is named '{name}'");
+            254
+        }
+        None => {
+            eprintln!("error: which system?");
+            254
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The client: finds the leader, remembers what its session has seen, and never says `fail` of an update that a node
+//! may have begun.
+//!
+//! | what happened to an update | outcome |
+//! |---|---|
+//! | no node could be reached, or each refused it (not the leader, lower epoch) | `fail` |
+//! | executed without effect (compare-and-set found another value, wrong type) | `fail` |
+//! | sent, and the connection broke or time ran out | `info` |
+//! | the node stopped leading before it was committed | `info` |
+//!
+//! A read has no effect: it may be asked again elsewhere, and is `fail` when nobody answered.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use histories::{Completion, Micro, Operation};
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::bytes::BytesMut;
+use tokio_util::codec::Decoder;
+
+use super::options::ReadFrom;
+use super::wire::{Ask, Outcome, Reply, Request};
+use crate::dial::{BoxFuture, Dial};
+use crate::parts::command::CommandRef;
+use crate::parts::frame::{self, Frames};
+use crate::parts::json::{Found, value_of};
+use crate::system::{Answer, Client};
+
+/// How long a connection may take to open, if the operation has that long.
+const CONNECT: Duration = Duration::from_millis(500);
+/// How long to wait before asking again when nobody leads.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Where a client stands and how it reads.
+#[derive(Clone)]
+pub struct ClientConfig {
+    /// Where it reaches each node.
+    pub nodes: Vec<SocketAddr>,
+    /// Opens connections.
+    pub dial: Arc<dyn Dial>,
+    /// On whose behalf it asks.
+    pub session: u32,
+    /// Which node it asks first.
+    pub preferred: usize,
+    /// How long one operation may take.
+    pub timeout: Duration,
+    /// Who answers its reads.
+    pub read_from: ReadFrom,
+    /// Whether its reads insist on its own last write.
+    pub token: bool,
+}
+
+/// See the [module](self).
+pub struct SingleLeaderClient {
+    config: ClientConfig,
+    links: Vec<Option<Link>>,
+    /// The node that it takes for the leader.
+    leader: usize,
+    /// The replica that a sticky session reads from.
+    replica: usize,
+    draws: u64,
+    next_id: u64,
+    /// The highest epoch of a state that answered.
+    epoch: u64,
+    /// The position of the last acknowledged write.
+    written: u64,
+}
+
+/// What one node said, or why it said nothing.
+enum Exchange {
+    /// It was never asked.
+    Unreachable(String),
+    /// It was asked and may have begun.
+    Unanswered(String),
+    /// It executed the operation: the JSON of what was found.
+    Done(Box<RawValue>),
+    /// It executed the operation, without effect.
+    NoEffect(String),
+    /// It did not begin.
+    Refused(String, Option<usize>),
+}
+
+impl SingleLeaderClient {
+    /// A client with no connection yet.
+    pub fn new(config: ClientConfig) -> SingleLeaderClient {
+        let count = config.nodes.len();
+        SingleLeaderClient {
+            links: (0..count).map(|_| None).collect(),
+            leader: config.preferred % count,
+            replica: (mix(u64::from(config.session)) % count as u64) as usize,
+            draws: 0,
+            next_id: 0,
+            epoch: 0,
+            written: 0,
+            config,
+        }
+    }
+
+    async fn run(&mut self, operation: &Operation) -> Answer {
+        let deadline = Instant::now() + self.config.timeout;
+        let op = match to_raw_value(&CommandRef(operation)) {
+            Ok(op) => op,
+            Err(error) => return Answer { completion: Completion::Fail(error.to_string()), node: None },
+        };
+        let update = operation.is_update();
+        let (exchange, node) = match self.config.read_from {
+            ReadFrom::Any if !update => self.ask_any(&op, deadline).await,
+            ReadFrom::Sticky if !update => self.ask_sticky(&op, deadline).await,
+            _ => self.ask_leader(&op, update, deadline).await,
+        };
+        let completion = match exchange {
+            Exchange::Done(found) => match answered(operation, &found) {
+                Ok(operation) => Completion::Ok(operation),
+                Err(error) => Completion::Info(format!("the answer makes no sense: {error}")),
+            },
+            Exchange::NoEffect(why) | Exchange::Unreachable(why) | Exchange::Refused(why, _) => Completion::Fail(why),
+            Exchange::Unanswered(why) if update => Completion::Info(why),
+            Exchange::Unanswered(why) => Completion::Fail(why),
+        };
+        Answer { completion, node: Some(node) }
+    }
+
+    /// Asks whoever leads, following hints, until somebody executes it or time is over.
+    async fn ask_leader(&mut self, op: &RawValue, update: bool, deadline: Instant) -> (Exchange, usize) {
+        loop {
+            let node = self.leader;
+            let exchange = self.exchange(node, op, deadline).await;
+            match &exchange {
+                Exchange::Done(_) | Exchange::NoEffect(_) => return (exchange, node),
+                Exchange::Unanswered(_) if update => {
+                    self.leader = (node + 1) % self.links.len();
+                    return (exchange, node);
+                }
+                Exchange::Refused(_, Some(leader)) if *leader < self.links.len() => self.leader = *leader,
+                _ => self.leader = (node + 1) % self.links.len(),
+            }
+            if Instant::now() + ASK_AGAIN >= deadline {
+                return (exchange, node);
+            }
+            sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Asks a replica drawn for this read; another when it does not answer.
+    async fn ask_any(&mut self, op: &RawValue, deadline: Instant) -> (Exchange, usize) {
+        loop {
+            self.draws += 1;
+            let drawn = mix(u64::from(self.config.session) << 32 ^ self.draws) % self.links.len() as u64;
+            let node = drawn as usize;
+            // A node that does not answer leaves time for others.
+            let patience = Instant::now() + self.config.timeout / 2;
+            let exchange = self.exchange(node, op, deadline.min(patience)).await;
+            let done = matches!(exchange, Exchange::Done(_) | Exchange::NoEffect(_));
+            if done || Instant::now() + ASK_AGAIN >= deadline {
+                return (exchange, node);
+            }
+            sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Asks the session's replica. Only when that cannot be reached at all does the session move on, and then it stays
+    /// with the next: a replica that refuses or is slow is still the one whose past the session has seen.
+    async fn ask_sticky(&mut self, op: &RawValue, deadline: Instant) -> (Exchange, usize) {
+        loop {
+            let node = self.replica;
+            let exchange = self.exchange(node, op, deadline).await;
+            match &exchange {
+                Exchange::Done(_) | Exchange::NoEffect(_) => return (exchange, node),
+                Exchange::Unreachable(_) => self.replica = (node + 1) % self.links.len(),
+                _ => {}
+            }
+            if Instant::now() + ASK_AGAIN >= deadline {
+                return (exchange, node);
+            }
+            sleep(ASK_AGAIN).await;
+        }
+    }
+
+    async fn exchange(&mut self, node: usize, op: &RawValue, deadline: Instant) -> Exchange {
+        if let Err(why) = self.connect(node, deadline).await {
+            return Exchange::Unreachable(why);
+        }
+        self.next_id += 1;
+        let id = self.next_id;
+        let position = if self.config.token { self.written } else { 0 };
+        let ask = Ask { id, session: self.config.session, epoch: self.epoch, position, op };
+        let Some(link) = &mut self.links[node] else { return Exchange::Unreachable("no connection".into()) };
+        let exchange = match timeout_at(deadline, link.ask(&Request::Ask(ask))).await {
+            Err(_) => Exchange::Unanswered(format!("no answer from {} in time", self.config.nodes[node])),
+            Ok(Err(error)) => Exchange::Unanswered(format!("connection to {} lost: {error}", self.config.nodes[node])),
+            Ok(Ok(frame)) => match serde_json::from_slice(&frame) {
+                Ok(Reply::Answer(told)) if told.id == id => return self.understand(told, op),
+                _ => Exchange::Unanswered(format!("{} answered something else", self.config.nodes[node])),
+            },
+        };
+        // What may still come on this connection answers this question, not the next.
+        self.links[node] = None;
+        exchange
+    }
+
+    fn understand(&mut self, told: super::wire::Told<'_>, op: &RawValue) -> Exchange {
+        match told.outcome {
+            Outcome::Ok(found) => {
+                self.epoch = self.epoch.max(told.epoch);
+                if !op.get().starts_with(r#"["r""#) {
+                    self.written = self.written.max(told.position);
+                }
+                Exchange::Done(found.to_owned())
+            }
+            Outcome::Fail(why) => {
+                self.epoch = self.epoch.max(told.epoch);
+                Exchange::NoEffect(why.into_owned())
+            }
+            Outcome::Refused { why, leader } => Exchange::Refused(why.into_owned(), leader),
+            Outcome::Unknown(why) => Exchange::Unanswered(why.into_owned()),
+        }
+    }
+
+    async fn connect(&mut self, node: usize, deadline: Instant) -> Result<(), String> {
+        if self.links[node].as_ref().is_some_and(Link::is_open) {
+            return Ok(());
+        }
+        self.links[node] = None;
+        let address = self.config.nodes[node];
+        let stream = timeout_at(deadline.min(Instant::now() + CONNECT), self.config.dial.dial(address)).await;
+        let stream = stream
+            .map_err(|_| format!("cannot connect to {address} in time"))?
+            .map_err(|error| format!("cannot connect to {address}: {error}"))?;
+        self.links[node] = Some(Link::new(stream));
+        Ok(())
+    }
+}
+
+impl Client for SingleLeaderClient {
+    fn invoke<'a>(&'a mut self, operation: &'a Operation) -> BoxFuture<'a, Answer> {
+        Box::pin(self.run(operation))
+    }
+}
+
+/// A connection on which one question at a time is asked.
+#[derive(Debug)]
+pub(super) struct Link {
+    stream: TcpStream,
+    bytes: BytesMut,
+    frames: Frames,
+}
+
+impl Link {
+    pub(super) fn new(stream: TcpStream) -> Link {
+        // Without it small questions wait for the acknowledgement of the last; no harm if it cannot be set.
+        let _ = stream.set_nodelay(true);
+        Link { stream, bytes: BytesMut::with_capacity(4096), frames: Frames::default() }
+    }
+
+    /// Whether the other side has not closed it, as far as is known here, and has nothing to say unasked.
+    fn is_open(&self) -> bool {
+        let mut byte = [0];
+        matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
+    pub(super) async fn ask(&mut self, request: &Request<'_>) -> std::io::Result<BytesMut> {
+        self.bytes.clear();
+        frame::put(request, &mut self.bytes)?;
+        self.stream.write_all(&self.bytes).await?;
+        self.bytes.clear();
+        loop {
+            if self.stream.read_buf(&mut self.bytes).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            if let Some(frame) = self.frames.decode(&mut self.bytes)? {
+                return Ok(frame);
+            }
+        }
+    }
+}
+
+/// The operation with its answers filled in.
+fn answered(operation: &Operation, found: &RawValue) -> Result<Operation, serde_json::Error> {
+    Ok(match operation {
+        Operation::Read { key, .. } => {
+            let found: Option<Found> = serde_json::from_str(found.get())?;
+            Operation::Read { key: key.clone(), value: Some(value_of(found)) }
+        }
+        Operation::Txn(micros) => {
+            let found: Vec<Option<Found>> = serde_json::from_str(found.get())?;
+            let filled = micros.iter().zip(found).map(|(micro, found)| match micro {
+                Micro::Read { key, .. } => Micro::Read { key: key.clone(), value: Some(value_of(found)) },
+                other => other.clone(),
+            });
+            Operation::Txn(filled.collect())
+        }
+        other => other.clone(),
+    })
+}
+
+/// Steele, Lea and Flood's splitmix64: spreads sessions and draws evenly over the replicas.
+fn mix(x: u64) -> u64 {
+    let mut z = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_link_asks_and_hears_whatever_the_pieces() {
+        let answer = br#"{"pong":{}}"#;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("has an address");
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("accepts");
+            let mut question = [0; 15];
+            stream.read_exact(&mut question).await.expect("reads");
+            assert_eq!(&question, b"\x00\x00\x00\x0b{\"ping\":{}}");
+            for byte in [&[0, 0, 0, 11], &answer[..]].concat() {
+                stream.write_all(&[byte]).await.expect("writes");
+                stream.flush().await.expect("flushes");
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut link = Link::new(TcpStream::connect(address).await.expect("connects"));
+        let frame = link.ask(&Request::Ping {}).await.expect("answers");
+        assert_eq!(&frame[..], answer);
+        server.await.expect("ends well");
+    }
+
+    #[test]
+    fn sessions_spread_over_the_replicas() {
+        let mut counts = [0; 5];
+        for session in 0..1000 {
+            counts[(mix(session) % 5) as usize] += 1;
+        }
+        assert!(counts.iter().all(|n| (150..250).contains(n)), "{counts:?}");
+    }
+}

@@ -1,0 +1,168 @@
+//! What each configuration promises: what this implementation keeps under every fault of the harness, and no more.
+//!
+//! Everything follows from one distinction. Either every set of voters meets every set of copies
+//! ([`Rules::may_lose`](super::replica::rules::Rules::may_lose)), or nobody else ever leads: then all replicas go through
+//! one and the same sequence of states, some later than others, and what was acknowledged stays in it (*one past*).
+//! Or a new leader may lack what the old one acknowledged: then whatever can bring a new leader about voids nearly
+//! everything.
+
+use histories::Guarantee;
+
+use super::options::{ReadFrom, Settings};
+use super::replica::rules::{Failover, Replication};
+use crate::contract::{Contract, Promise};
+
+/// Faults that make followers miss their leader, or a leader its followers: families of the harness's faults.
+const FAILOVER: &[&str] = &["partition", "kill", "crash", "pause"];
+/// Faults under which a leader that was replaced may still answer reads for a while.
+const OLD_LEADER: &[&str] = &["partition", "pause"];
+/// Faults under which a client cannot open a connection to a node.
+const UNREACHABLE: &[&str] = &["clients-cut", "kill", "crash"];
+/// What an operator may do.
+const PROMOTE: &[&str] = &["promote"];
+
+const LOST_TAIL: &str =
+    "a new leader may lack what the old one acknowledged last; it is discarded when the old one rejoins";
+
+/// See the [module](self).
+pub(super) fn contract(settings: &Settings, nodes: usize) -> Contract {
+    use Guarantee::*;
+    Contract::new()
+        .with(Durability, durability(settings, nodes))
+        .with(ReadYourWrites, read_your_writes(settings, nodes))
+        .with(MonotonicReads, monotonic_reads(settings, nodes))
+        .with(MonotonicWrites, one_past(settings, nodes))
+        .with(WritesFollowReads, one_past(settings, nodes))
+        .with(ConsistentPrefix, one_past(settings, nodes))
+        .with(CounterBounds, counter_bounds(settings, nodes))
+        .with(Convergence, Promise::Yes)
+        .with(Recovery, Promise::Yes)
+}
+
+fn no(because: &str) -> Promise {
+    Promise::No { because: because.to_owned() }
+}
+
+fn unless(faults: &[&str], because: &str) -> Promise {
+    let mut faults: Vec<String> = faults.iter().map(|fault| (*fault).to_owned()).collect();
+    faults.sort();
+    faults.dedup();
+    Promise::Unless { faults, because: because.to_owned() }
+}
+
+/// What can bring about a leader that lacks something; nothing where that cannot be.
+fn forks(settings: &Settings, nodes: usize) -> &'static [&'static str] {
+    match settings.rules.failover {
+        _ if nodes == 1 || !settings.rules.may_lose(nodes) => &[],
+        Failover::Manual => PROMOTE,
+        _ => FAILOVER,
+    }
+}
+
+/// Whatever holds as long as all replicas go through the same states.
+fn one_past(settings: &Settings, nodes: usize) -> Promise {
+    match forks(settings, nodes) {
+        [] => Promise::Yes,
+        faults => unless(faults, LOST_TAIL),
+    }
+}
+
+fn durability(settings: &Settings, nodes: usize) -> Promise {
+    let rules = &settings.rules;
+    if forks(settings, nodes) == FAILOVER && rules.replication == Replication::Async {
+        return no("a write is acknowledged when one disk has it, and failover may choose a node that has not");
+    }
+    match forks(settings, nodes) {
+        [] => Promise::Yes,
+        faults if rules.replication == Replication::Async => unless(faults, LOST_TAIL),
+        faults => unless(faults, "a leader that goes on without its followers acknowledges what only one disk has"),
+    }
+}
+
+fn read_your_writes(settings: &Settings, nodes: usize) -> Promise {
+    if settings.read_from != ReadFrom::Leader && !settings.token && nodes > 1 {
+        return no("a replica that lags does not have the session's last write yet");
+    }
+    one_past(settings, nodes)
+}
+
+fn monotonic_reads(settings: &Settings, nodes: usize) -> Promise {
+    let forks = forks(settings, nodes);
+    match settings.read_from {
+        _ if nodes == 1 => Promise::Yes,
+        ReadFrom::Leader => one_past(settings, nodes),
+        ReadFrom::Any => no("the next read may go to a replica that lags behind the last one's"),
+        ReadFrom::Sticky => {
+            let because = match forks {
+                [] => "a session whose replica cannot be reached moves to another, which may lag behind it",
+                _ => "a session may have to move to another replica, and a replica may have to discard what it showed",
+            };
+            unless(&[forks, UNREACHABLE].concat(), because)
+        }
+    }
+}
+
+/// The bounds are those of the moment, so they need reads that are not stale.
+fn counter_bounds(settings: &Settings, nodes: usize) -> Promise {
+    if nodes == 1 || settings.rules.failover == Failover::None && settings.read_from == ReadFrom::Leader {
+        return Promise::Yes;
+    }
+    if settings.read_from != ReadFrom::Leader {
+        return no("a replica that lags shows less than was acknowledged");
+    }
+    match (forks(settings, nodes), settings.rules.failover) {
+        ([], Failover::Manual) => unless(PROMOTE, "a leader that was replaced and does not know it shows less"),
+        ([], _) => unless(OLD_LEADER, "a leader that was replaced and does not know it shows less"),
+        (faults, _) => unless(faults, LOST_TAIL),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::single_leader::SingleLeader;
+    use crate::system::{Options, System};
+
+    fn contract_of(set: &[(&str, &str)], nodes: usize) -> Contract {
+        let set: Vec<_> = set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let options = Options::new(&SingleLeader, &set).expect("options");
+        SingleLeader.contract(&options, nodes)
+    }
+
+    #[test]
+    fn asynchronous_replication_promises_no_durability_across_failover() {
+        let contract = contract_of(&[], 5);
+        assert!(!contract.promises(Guarantee::Durability, &[]));
+        assert!(contract.promises(Guarantee::MonotonicReads, &[]));
+        assert!(!contract.promises(Guarantee::MonotonicReads, &["kill"]));
+        assert!(contract_of(&[("failover", "none")], 5).promises(Guarantee::Durability, &["kill", "partition"]));
+    }
+
+    #[test]
+    fn two_copies_and_enough_votes_promise_everything_that_is_no_matter_of_recency() {
+        let every = ["partition", "clients-cut", "kill", "crash", "pause"];
+        for replication in ["sync", "semi-sync"] {
+            let contract = contract_of(&[("replication", replication)], 5);
+            for guarantee in Guarantee::ALL.into_iter().filter(|g| *g != Guarantee::CounterBounds) {
+                assert!(contract.promises(guarantee, &every), "{replication}: {guarantee}");
+            }
+            let degraded = contract_of(&[("replication", replication), ("on-no-sync-follower", "degrade")], 5);
+            assert!(!degraded.promises(Guarantee::Durability, &["partition"]));
+            assert!(degraded.promises(Guarantee::Durability, &["clients-cut"]));
+        }
+    }
+
+    #[test]
+    fn reads_from_replicas_cost_what_the_chapter_says() {
+        let semi = ("replication", "semi-sync");
+        let any = contract_of(&[semi, ("read-from", "any")], 3);
+        assert!(!any.promises(Guarantee::MonotonicReads, &[]));
+        assert!(!any.promises(Guarantee::ReadYourWrites, &[]));
+        assert!(any.promises(Guarantee::ConsistentPrefix, &["partition"]));
+        let sticky = contract_of(&[semi, ("read-from", "sticky")], 3);
+        assert!(sticky.promises(Guarantee::MonotonicReads, &["partition", "pause"]));
+        assert!(!sticky.promises(Guarantee::MonotonicReads, &["kill"]));
+        let token = contract_of(&[semi, ("read-from", "any"), ("read-your-writes", "token")], 3);
+        assert!(token.promises(Guarantee::ReadYourWrites, &["partition", "kill"]));
+    }
+}
