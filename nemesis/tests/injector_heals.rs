@@ -2,8 +2,10 @@
 
 mod injector_fake;
 
+use std::collections::BTreeSet;
+
 use injector_fake::{Fake, injector, install, layout};
-use nemesis::fault::{Fault, FaultName, Target};
+use nemesis::fault::{Fault, FaultName, Target, links};
 use nemesis::hosts::HostId;
 use nemesis::injector::{Condition, FaultId, Injector, Ledger, LedgerError, Outcome, Record};
 use nemesis::schedule::{Intervals, generate};
@@ -202,6 +204,17 @@ fn must_be(injector: &Injector<&Fake>, node: usize) -> &'static str {
     worst.into_iter().find(|(family, _)| families.contains(family)).map_or("running", |(_, state)| state)
 }
 
+/// The same for links.
+fn must_be_cut(injector: &Injector<&Fake>) -> BTreeSet<(HostId, HostId)> {
+    let layout = layout(injector.conditions().len());
+    let nodes: Vec<HostId> = layout.nodes.iter().map(|(_, host)| *host).collect();
+    let position = |name: &str| layout.nodes.iter().position(|(node, _)| node == name).expect("a node");
+    let cut = |(_, fault, targets): (FaultId, &Fault, Vec<&str>)| {
+        links(fault, &targets.into_iter().map(position).collect::<Vec<_>>(), &nodes, &layout.clients)
+    };
+    injector.installed().into_iter().flat_map(cut).collect()
+}
+
 proptest! {
     #[test]
     fn in_any_order_everything_is_as_the_installed_faults_want_it(
@@ -220,6 +233,7 @@ proptest! {
             for node in 0..node_count {
                 prop_assert_eq!(fake.is(node), must_be(&injector, node), "node {}", node);
             }
+            prop_assert_eq!(fake.cut_links(), must_be_cut(&injector));
         }
         injector.heal_all();
         prop_assert!(fake.cut_links().is_empty());

@@ -77,6 +77,17 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// One node was made so, and this many of its processes were hit.
+    pub fn harm(to: Condition, process_count: usize) -> Counts {
+        let counts = Counts::default();
+        match to {
+            Condition::Running => counts,
+            Condition::Paused => Counts { processes_stopped: process_count, ..counts },
+            Condition::Killed => Counts { processes_killed: process_count, ..counts },
+            Condition::Crashed => Counts { processes_killed: process_count, machines_gone: 1, ..counts },
+        }
+    }
+
     /// Whether anything was harmed.
     pub fn is_harm(&self) -> bool {
         self.processes_killed + self.processes_stopped + self.machines_gone > 0

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Condition;
 use crate::hosts::{HostId, Hosts, HostsError};
 use crate::wire::Link;
 
@@ -27,6 +28,21 @@ pub trait Machines {
     fn resume(&self, host: HostId) -> Result<usize, HostsError>;
     /// See [`Hosts::process_count`].
     fn process_count(&self, host: HostId) -> Result<usize, HostsError>;
+
+    /// Pauses, kills or crashes several hosts, as nearly at once as can be; to make them `Running` does nothing. Returns
+    /// for each how many processes it hit. Unless it is overridden, one comes after the other.
+    fn strike(&self, hosts: &[HostId], to: Condition) -> Vec<Result<usize, HostsError>> {
+        hosts.iter().map(|host| strike_one(self, *host, to)).collect()
+    }
+}
+
+fn strike_one<M: Machines + ?Sized>(machines: &M, host: HostId, to: Condition) -> Result<usize, HostsError> {
+    match to {
+        Condition::Running => Ok(0),
+        Condition::Paused => machines.pause(host),
+        Condition::Killed => machines.kill(host),
+        Condition::Crashed => machines.crash(host),
+    }
 }
 
 impl Machines for Hosts {
@@ -62,6 +78,23 @@ impl Machines for Hosts {
     fn process_count(&self, host: HostId) -> Result<usize, HostsError> {
         Hosts::process_count(self, host)
     }
+    /// A machine takes tens of milliseconds to die. In a row, the last would see all others gone.
+    fn strike(&self, hosts: &[HostId], to: Condition) -> Vec<Result<usize, HostsError>> {
+        let died = |_| Err(HostsError::Host { host: "?".to_owned(), what: "the injector's thread died".to_owned() });
+        std::thread::scope(|scope| {
+            let start = |host: &HostId| {
+                let host = *host;
+                std::thread::Builder::new().spawn_scoped(scope, move || strike_one(self, host, to)).map_err(|_| host)
+            };
+            let started: Vec<_> = hosts.iter().map(start).collect();
+            let end = |thread: Result<std::thread::ScopedJoinHandle<'_, _>, HostId>| match thread {
+                Ok(thread) => thread.join().unwrap_or_else(died),
+                // There are no more threads to be had.
+                Err(host) => strike_one(self, host, to),
+            };
+            started.into_iter().map(end).collect()
+        })
+    }
 }
 
 macro_rules! forward {
@@ -96,6 +129,9 @@ macro_rules! forward {
             }
             fn process_count(&self, host: HostId) -> Result<usize, HostsError> {
                 (**self).process_count(host)
+            }
+            fn strike(&self, hosts: &[HostId], to: Condition) -> Vec<Result<usize, HostsError>> {
+                (**self).strike(hosts, to)
             }
         }
     )*};

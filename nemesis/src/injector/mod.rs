@@ -219,14 +219,18 @@ impl<M: Machines> Injector<M> {
         }
     }
 
-    /// Brings the targets of a fault that is in the ledger down to where it wants them.
+    /// Brings the targets of a fault that is in the ledger down to where it wants them, all at once.
     fn strike(&mut self, id: FaultId, must_be: Condition, effect: Effect) -> Effect {
         let Some(installed) = self.ledger.get(id) else { return effect };
+        let targets = installed.targets.clone();
+        let before = self.conditions.clone();
+        let (higher, lower): (Vec<usize>, Vec<usize>) = targets.iter().partition(|node| before[**node] < must_be);
         let mut tally = Tally::default();
-        for node in installed.targets.clone() {
-            let was = self.conditions[node];
-            let result = if must_be > was { self.lower(node, must_be) } else { Ok(Counts::default()) };
-            tally.add(self.name(node), ("was", was), result);
+        for (node, result) in higher.iter().zip(self.lower(&higher, must_be)) {
+            tally.add(self.name(*node), ("was", before[*node]), result);
+        }
+        for node in lower {
+            tally.add(self.name(node), ("was", before[node]), Ok(Counts::default()));
         }
         let bit = tally.total.is_harm();
         if bit {
@@ -248,21 +252,12 @@ impl<M: Machines> Injector<M> {
         tally.effect(effect, Outcome::Healed, !bit)
     }
 
-    /// Does to a node what makes it worse. The condition is noted first: after an error it may be that bad.
-    fn lower(&mut self, node: usize, to: Condition) -> Result<Counts, HostsError> {
-        let host = self.layout.nodes[node].1;
-        self.conditions[node] = to;
-        let mut counts = Counts::default();
-        match to {
-            Condition::Running => {}
-            Condition::Paused => counts.processes_stopped = self.machines.pause(host)?,
-            Condition::Killed => counts.processes_killed = self.machines.kill(host)?,
-            Condition::Crashed => {
-                counts.processes_killed = self.machines.crash(host)?;
-                counts.machines_gone = 1;
-            }
-        }
-        Ok(counts)
+    /// Does to nodes what makes them worse. The condition is noted first: after an error they may be that bad.
+    fn lower(&mut self, nodes: &[usize], to: Condition) -> Vec<Result<Counts, HostsError>> {
+        nodes.iter().for_each(|node| self.conditions[*node] = to);
+        let hosts: Vec<HostId> = nodes.iter().map(|node| self.layout.nodes[*node].1).collect();
+        let results = self.machines.strike(&hosts, to);
+        results.into_iter().map(|result| result.map(|count| Counts::harm(to, count))).collect()
     }
 
     /// Does to a node what makes it better, one step at a time, and counts what runs on it afterwards.
@@ -285,7 +280,12 @@ impl<M: Machines> Injector<M> {
             };
         }
         // A node that was started while a pause lasts has to be stopped again.
-        let stopped = if self.conditions[node] < to { self.lower(node, to)?.processes_stopped } else { 0 };
+        let mut stopped = 0;
+        if self.conditions[node] < to {
+            for result in self.lower(&[node], to) {
+                stopped += result?.processes_stopped;
+            }
+        }
         let running = self.machines.process_count(host)?.saturating_sub(stopped);
         Ok(Counts { processes_running: Some(running), processes_stopped: stopped, ..Counts::default() })
     }
