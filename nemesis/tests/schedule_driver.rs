@@ -167,11 +167,23 @@ fn the_tail_returns_whole_lines_of_files_that_come_grow_and_shrink() {
 }
 
 #[test]
+fn the_tail_passes_over_what_was_there_before() {
+    let dir = scratch("before");
+    let path = dir.join("n1.out");
+    fs::write(&path, "before\n").expect("written");
+    let mut tail = OutputTail::new([(0, path.clone())]);
+    assert_eq!(tail.read(), []);
+    fs::write(&path, "before\nafter\n").expect("written");
+    assert_eq!(tail.read(), [(0, "after".to_owned())]);
+    fs::remove_dir_all(dir).expect("removed");
+}
+
+#[test]
 fn the_tail_takes_a_flood_in_pieces() {
     let dir = scratch("flood");
     let path = dir.join("n1.out");
+    let mut tail = OutputTail::new([(0, path.clone())]);
     fs::write(&path, "x".repeat(1 << 20)).expect("written");
-    let mut tail = OutputTail::new([(0, path)]);
     let pieces: Vec<usize> = (0..5).map(|_| tail.read().len()).collect();
     assert_eq!(pieces, [4, 4, 4, 4, 0], "a line without an end comes in pieces of 64 KiB, 256 KiB at once");
     fs::remove_dir_all(dir).expect("removed");

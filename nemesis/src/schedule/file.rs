@@ -4,7 +4,7 @@
 //! ```toml
 //! [[step]]
 //! name = "cut"
-//! at = "2s"                       # or: at-operation = 500, or: on-output = "became leader", output-of = "n1"
+//! at = "2s"                       # or: at-operation = 500, or: on-output = "leader in epoch", output-of = "n1"
 //! after = "250ms"                 # this much later still
 //! fault = "partition-one"         # or: heal = "cut", heal = "all"
 //! target = "leader"               # or: "n1", ["n1", "n3"], "all"

@@ -23,9 +23,13 @@ const MOST_BYTES: usize = 256 * 1024;
 const LONGEST_LINE: usize = 64 * 1024;
 
 impl OutputTail {
-    /// Follows these files: position of the node, path. A node may have several.
+    /// Follows these files from here on: position of the node, path. A node may have several. What they hold already is
+    /// passed over; a file that is made later is read from its beginning.
     pub fn new(files: impl IntoIterator<Item = (usize, PathBuf)>) -> Self {
-        let tail = |(node, path)| Tail { node, path, file: None, offset: 0, partial: Vec::new() };
+        let tail = |(node, path): (usize, PathBuf)| {
+            let offset = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            Tail { node, path, file: None, offset, partial: Vec::new() }
+        };
         OutputTail { files: files.into_iter().map(tail).collect() }
     }
 
