@@ -1,1 +1,24 @@
-//! (being written)
+//! One run from seed to verdict, and the `splitbrain` command.
+//!
+//! - [`workloads`]: where operations come from.
+//! - [`plan`]: everything that is decided before a run starts.
+//! - [`run`]: from the plan to the verdict.
+//! - [`verdict`]: what was promised against what was observed.
+//! - [`report`]: what a run leaves behind as data; [`rundir`]: where.
+//! - [`render`]: what people see in the terminal.
+//! - [`cli`]: the command.
+//! - [`failure`], [`suggest`], [`clock`]: exit codes, the nearest right name, the one place with wall-clock time.
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod clock;
+pub mod failure;
+pub mod plan;
+pub mod render;
+pub mod report;
+pub mod run;
+pub mod rundir;
+pub mod suggest;
+pub mod verdict;
+pub mod workloads;

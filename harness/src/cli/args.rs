@@ -1,0 +1,246 @@
+//! The arguments of every command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use nemesis::hosts::Rung;
+
+/// Fault-injection test harness for replicated systems: real processes, real faults, recorded histories, verdicts.
+#[derive(Parser, Debug)]
+#[command(name = "splitbrain", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 valid, 1 invalid, 2 unknown, 254 usage or configuration, 255 harness failure.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run a cluster under faults and judge what it did; without a system, a suite that shows what the tool is for.
+    Test(TestArgs),
+    /// Judge a recorded run or a history again.
+    Check(CheckArgs),
+    /// Show the verdict of a run, its evidence and the timeline around it.
+    Inspect(InspectArgs),
+    /// List systems, workloads, faults, checkers or guarantees.
+    List(ListArgs),
+    /// Explain a system, workload, fault, checker or guarantee.
+    Explain(ExplainArgs),
+    /// Probe what this machine can do, and say what to type to get more.
+    Doctor(DoctorArgs),
+}
+
+/// How results are printed.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, one line a run.
+    Json,
+}
+
+/// How hosts are made.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum RungArg {
+    /// Unprivileged user namespace, TUN ports.
+    UserTun,
+    /// Unprivileged user namespace, veth + AF_PACKET ports.
+    UserPacket,
+    /// Root, TUN ports.
+    RootTun,
+    /// Root, veth + AF_PACKET ports.
+    RootPacket,
+}
+
+impl From<RungArg> for Rung {
+    fn from(rung: RungArg) -> Self {
+        match rung {
+            RungArg::UserTun => Rung::UserTun,
+            RungArg::UserPacket => Rung::UserPacket,
+            RungArg::RootTun => Rung::RootTun,
+            RungArg::RootPacket => Rung::RootPacket,
+        }
+    }
+}
+
+/// `splitbrain test`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    splitbrain test                                              the suite, under 90 s\n  \
+    splitbrain test single-leader --faults partition,kill        one cluster, faults drawn from a fresh seed\n  \
+    splitbrain test single-leader --set replication=semi-sync --faults leader-isolated --require durability\n  \
+    splitbrain test single-leader --seed 7 --faults all          the same plan as every time with seed 7")]
+pub struct TestArgs {
+    /// The system under test (`splitbrain list systems`).
+    pub system: Option<String>,
+    /// An option of the system (`splitbrain explain SYSTEM`); can be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+    /// A workload (`splitbrain list workloads`); several run side by side. Default: all that the system can do.
+    #[arg(long, short, value_name = "W", value_delimiter = ',')]
+    pub workload: Vec<String>,
+    /// Faults, or groups of them, to draw a schedule from (`splitbrain list faults`). Default: partition,kill.
+    #[arg(long, value_name = "F,…", value_delimiter = ',')]
+    pub faults: Option<Vec<String>>,
+    /// A schedule written by hand (TOML) instead of one drawn from the seed.
+    #[arg(long, value_name = "FILE", conflicts_with = "faults")]
+    pub schedule: Option<PathBuf>,
+    /// Number of nodes.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
+    pub nodes: u64,
+    /// Length of the phase with faults, such as 30s or 2m.
+    #[arg(long, value_name = "T", default_value = "20s", value_parser = duration)]
+    pub duration: Duration,
+    /// End that phase after this many operations, if that is earlier.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub ops: Option<u64>,
+    /// Number of processes: logical, single-threaded callers.
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub concurrency: u64,
+    /// Operations per second over all processes (open loop). Default 500; 0: each process asks as soon as it has
+    /// its answer (closed loop).
+    #[arg(long, value_name = "R", default_value_t = 500)]
+    pub rate: u64,
+    /// Objects in use at a time, for each workload.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub keys: u64,
+    /// How long a client waits for one answer.
+    #[arg(long, value_name = "T", default_value = "1s", value_parser = duration)]
+    pub op_timeout: Duration,
+    /// Bound on recovery after healing.
+    #[arg(long, value_name = "T", default_value = "10s", value_parser = duration)]
+    pub recovery: Duration,
+    /// The source of every choice. Default: a fresh one, which is printed.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Promise this guarantee for this run, whatever the contract says; can be given several times.
+    #[arg(long, value_name = "GUARANTEE", value_delimiter = ',')]
+    pub require: Vec<String>,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+    /// How to print results.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Record every packet of the run in wire.pcap.
+    #[arg(long)]
+    pub pcap: bool,
+    /// Make hosts this way and no other. Default: the best that works.
+    #[arg(long, value_enum)]
+    pub rung: Option<RungArg>,
+    /// Show warnings and the harness's log on the terminal; twice for more.
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// `splitbrain check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Run directories, or history files (JSON Lines, gzip or not, `-` for standard input).
+    #[arg(required = true, value_name = "RUN|HISTORY")]
+    pub paths: Vec<PathBuf>,
+    /// Promise this guarantee; for a bare history: judge by these only.
+    #[arg(long, value_name = "GUARANTEE", value_delimiter = ',')]
+    pub require: Vec<String>,
+    /// Bound on recovery after healing; default: what the run had, or 10s.
+    #[arg(long, value_name = "T", value_parser = duration)]
+    pub recovery: Option<Duration>,
+    /// How to print results.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `splitbrain inspect`.
+#[derive(Args, Debug)]
+pub struct InspectArgs {
+    /// A run directory.
+    #[arg(default_value = "runs/latest", value_name = "RUN")]
+    pub run: PathBuf,
+    /// Only this guarantee.
+    #[arg(long, value_name = "NAME")]
+    pub guarantee: Option<String>,
+    /// How many anomalies of each guarantee to show.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub most: usize,
+    /// How many operations on the same keys to show before and after.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub around: usize,
+}
+
+/// `splitbrain list`.
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// What to list.
+    #[arg(value_enum)]
+    pub what: Listed,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// What can be listed.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// Stores that can be tested.
+    Systems,
+    /// What can be asked of them.
+    Workloads,
+    /// What can be done to them.
+    Faults,
+    /// What decides.
+    Checkers,
+    /// What can be promised.
+    Guarantees,
+}
+
+/// `splitbrain explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// Name of a system, workload, fault, checker or guarantee.
+    pub name: String,
+}
+
+/// `splitbrain doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    /// How to print results.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE, such as replication=async")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let spelled = if text.chars().all(|c| c.is_ascii_digit()) { format!("{text}s") } else { text.to_owned() };
+    match humantime::parse_duration(&spelled) {
+        Ok(duration) if duration >= Duration::from_millis(1) => Ok(duration),
+        Ok(_) => Err("expected at least a millisecond".into()),
+        Err(_) => Err("expected a duration, such as 30s, 1500ms or 2m".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_arguments_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units_or_are_seconds() {
+        assert_eq!(duration("20"), Ok(Duration::from_secs(20)));
+        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
+        assert!(duration("soon").is_err());
+        assert!(duration("0s").is_err());
+    }
+}

@@ -1,0 +1,147 @@
+//! `splitbrain check`: judge recorded runs and histories again. All of them, whatever the first ones say.
+
+use std::path::Path;
+
+use checkers::CheckConfig;
+use histories::file::{self, Loaded};
+use histories::{Guarantee, History, Kind};
+use serde_json::json;
+use systems_under_test::{Contract, Promise};
+
+use super::args::{CheckArgs, Format};
+use super::{names, print};
+use crate::failure::{Failure, worst};
+use crate::plan::Plan;
+use crate::render::report;
+use crate::render::style::{COST, DIM, Painted};
+use crate::render::verdicts::table;
+use crate::report::{Report, RunFile};
+use crate::rundir::RunDir;
+use crate::verdict::{Circumstances, Terms, judge};
+
+pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
+    let required = names::guarantees(&args.require)?;
+    let mut codes = Vec::new();
+    for path in &args.paths {
+        match check_one(path, &required, args) {
+            Ok(checked) => {
+                codes.push(checked.report.judgement.verdict.code());
+                print(&show(&checked, args.format)?);
+            }
+            Err(failure) if args.format == Format::Json => {
+                codes.push(failure.code);
+                print(&format!("{}\n", json!({"run": path, "error": failure.to_string()})));
+            }
+            Err(failure) => {
+                codes.push(failure.code);
+                super::complain(&failure);
+            }
+        }
+    }
+    Ok(worst(codes))
+}
+
+/// A history that was judged again.
+struct Checked {
+    report: Report,
+    history: History,
+    damage: Option<String>,
+    bare: bool,
+}
+
+fn check_one(path: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Checked, Failure> {
+    if path.is_dir() {
+        let dir = RunDir::open(path)?;
+        return check_run(&dir, &dir.history(), required, args);
+    }
+    // A history that still lies in its run directory is judged by what the run promised.
+    match path.parent().filter(|p| p.join("run.json").is_file()) {
+        Some(parent) => check_run(&RunDir::open(parent)?, path, required, args),
+        None => check_bare(path, required, args),
+    }
+}
+
+fn check_run(dir: &RunDir, history: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Checked, Failure> {
+    let file: RunFile = dir.read_json("run.json")?;
+    let plan: Plan = dir.read_json("plan.json")?;
+    let mut terms = file.terms;
+    terms.required.extend_from_slice(required);
+    let bound = args.recovery.map_or(plan.recovery_ms, |r| r.as_millis() as u64);
+    let loaded = load(history)?;
+    // What the run knew of its faults is not in the history alone.
+    let seen = circumstances(&loaded);
+    let interrupted = seen.interrupted || file.circumstances.interrupted;
+    let circumstances = Circumstances { interrupted, ..seen.with_faults_of(&file.circumstances) };
+    let findings =
+        checkers::check(&loaded.history, &CheckConfig { recovery_bound_ms: bound, ..CheckConfig::default() });
+    let judgement = judge(&terms, findings, circumstances);
+    let report = Report::bare(judgement, dir.shown().display().to_string(), file.again).with_plan(&plan);
+    Ok(finish(report, loaded, false))
+}
+
+/// Nothing is known of what was promised: everything is asked, or only what is required.
+fn check_bare(path: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Checked, Failure> {
+    let loaded = load(path)?;
+    let mut config = CheckConfig::default();
+    if let Some(bound) = args.recovery {
+        config.recovery_bound_ms = bound.as_millis() as u64;
+    }
+    let findings = checkers::check(&loaded.history, &config);
+    let contract = if required.is_empty() {
+        Guarantee::ALL.into_iter().fold(Contract::new(), |c, g| c.with(g, Promise::Yes))
+    } else {
+        Contract::new()
+    };
+    let terms = Terms { contract, required: required.to_vec(), faults: Vec::new() };
+    let judgement = judge(&terms, findings, circumstances(&loaded));
+    let again = format!("splitbrain check {}", path.display());
+    let report = Report::bare(judgement, path.display().to_string(), again);
+    Ok(finish(report, loaded, true))
+}
+
+fn finish(mut report: Report, loaded: Loaded, bare: bool) -> Checked {
+    let damage = loaded.damage.map(|d| d.to_string());
+    report.notes.extend(damage.iter().map(|d| format!("only what comes before the damage was judged: {d}")));
+    Checked { report, history: loaded.history, damage, bare }
+}
+
+fn load(path: &Path) -> Result<Loaded, Failure> {
+    let loaded = if path == Path::new("-") { file::read_from(std::io::stdin().lock()) } else { file::read(path) };
+    loaded.map_err(|e| {
+        Failure::usage(format!("cannot read {}", path.display()))
+            .because(&e)
+            .help("a history is a file of JSON Lines, one event a line: docs/reference/history-format.md")
+    })
+}
+
+fn circumstances(loaded: &Loaded) -> Circumstances {
+    let history = &loaded.history;
+    let ok = history.events().filter(|e| history.kind(*e) == Kind::Ok).count() as u64;
+    // A history that was cut off says nothing about what would have followed.
+    Circumstances {
+        ok_count: ok,
+        interrupted: loaded.damage.is_some(),
+        irregular_count: history.irregularities().len() as u64,
+        ..Circumstances::default()
+    }
+}
+
+fn show(checked: &Checked, format: Format) -> Result<String, Failure> {
+    if format == Format::Json {
+        let json = serde_json::to_string(&checked.report)
+            .map_err(|e| Failure::harness("cannot put the verdict into JSON").because(&e))?;
+        return Ok(json + "\n");
+    }
+    let mut out = format!("{}: {} events\n", checked.report.run, checked.history.len());
+    if let Some(damage) = &checked.damage {
+        out.push_str(&format!("{} {damage}\n", Painted(COST, "damaged:")));
+    }
+    if checked.bare {
+        let asked = "no contract is known: judged as if everything below were promised, or only what --require names\n";
+        out.push_str(&Painted(DIM, asked).to_string());
+    }
+    out.push_str(&table(&checked.report.judgement.guarantees));
+    out.push_str(&report::proofs(&checked.report, &checked.history));
+    out.push_str(&report::conclusion(&checked.report));
+    Ok(out)
+}

@@ -1,0 +1,240 @@
+//! From arguments to a plan. Everything that can be wrong with a configuration is found here, before anything starts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::CommandFactory;
+
+use histories::Guarantee;
+use nemesis::fault::{FaultName, registry};
+use nemesis::schedule::{Intervals, Schedule, Severity, generate};
+use nemesis::seed::Seed;
+use systems_under_test::{Options, OptionsError, System};
+
+use super::args::{Cli, TestArgs};
+use super::names;
+use crate::failure::{Failure, USAGE};
+use crate::plan::{PLAN_FORMAT, Plan};
+use crate::run::RunSpec;
+use crate::suggest::hint;
+use crate::workloads::{self, WorkloadSpec};
+
+/// The faults of a run that names none.
+const DEFAULT_FAULTS: &str = "partition,kill";
+
+/// One configuration to be run.
+pub struct Configuration<'a> {
+    /// The store.
+    pub system: Arc<dyn System>,
+    /// Settings.
+    pub set: &'a [(String, String)],
+    /// Faults by name; absent: the default.
+    pub faults: Option<&'a [String]>,
+    /// The seed.
+    pub seed: Seed,
+}
+
+/// Checks everything and draws the schedule.
+pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec, Failure> {
+    let Configuration { system, set, faults, seed } = configuration;
+    let options = Options::new(&*system, set).map_err(|e| options_failure(&*system, &e))?;
+    let workloads = workloads_of(args, &*system)?;
+    let required = names::guarantees(&args.require)?;
+    let nodes = args.nodes as usize;
+    let duration_ms = args.duration.as_millis() as u64;
+    let (schedule, faults) = match &args.schedule {
+        Some(path) => (schedule_from(path, nodes, duration_ms)?, Vec::new()),
+        None => {
+            let default: Vec<String> = DEFAULT_FAULTS.split(',').map(str::to_owned).collect();
+            let asked = faults.unwrap_or(&default);
+            let faults = faults_of(asked, nodes, faults.is_none())?;
+            let schedule = generate(seed, &faults, nodes, duration_ms, &Intervals::default());
+            if !faults.is_empty() && schedule.steps.is_empty() {
+                let short = format!("{} is too short for a fault", humantime::format_duration(args.duration));
+                return Err(Failure::usage(short).help("use a longer --duration, or --faults none"));
+            }
+            (schedule, asked.to_vec())
+        }
+    };
+    can_be_judged(&required, &workloads, &schedule)?;
+    let again = again(args, &*system, set, &faults, seed);
+    let plan = Plan {
+        format: PLAN_FORMAT,
+        seed,
+        system: system.name().to_owned(),
+        options: options.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        nodes,
+        workloads: workloads.iter().map(|w| w.name.to_owned()).collect(),
+        concurrency: args.concurrency as usize,
+        key_count: args.keys as usize,
+        rate: (args.rate > 0).then_some(args.rate),
+        duration_ms,
+        operations: args.ops,
+        operation_timeout_ms: args.op_timeout.as_millis() as u64,
+        recovery_ms: args.recovery.as_millis() as u64,
+        faults,
+        schedule,
+        required,
+    };
+    let rung = args.rung.map(Into::into);
+    Ok(RunSpec { plan, system, options, runs: args.runs.clone(), rung, pcap: args.pcap, again })
+}
+
+fn options_failure(system: &dyn System, error: &OptionsError) -> Failure {
+    let failure = Failure::usage(error.to_string());
+    let see = format!("see `splitbrain explain {}`", system.name());
+    match error {
+        OptionsError::Unknown { name, known, .. } => {
+            failure.help(format!("{}; {see}", hint(name, known.iter().map(String::as_str))))
+        }
+        _ => failure.help(see),
+    }
+}
+
+fn workloads_of(args: &TestArgs, system: &dyn System) -> Result<Vec<&'static WorkloadSpec>, Failure> {
+    if args.workload.is_empty() {
+        let mut all = workloads::supported(system.functions());
+        all.truncate(args.concurrency as usize);
+        return Ok(all);
+    }
+    let mut chosen: Vec<&'static WorkloadSpec> = Vec::new();
+    for name in &args.workload {
+        let workload = names::workload(name)?;
+        let missing: Vec<String> = workload
+            .needs
+            .iter()
+            .filter(|f| !system.functions().contains(f))
+            .map(|f| format!("{f:?}").to_lowercase())
+            .collect();
+        if !missing.is_empty() {
+            return Err(Failure::usage(format!(
+                "{} has no {}, which workload '{name}' needs",
+                system.name(),
+                missing.join(", ")
+            )));
+        }
+        if !chosen.iter().any(|w| w.name == workload.name) {
+            chosen.push(workload);
+        }
+    }
+    if chosen.len() > args.concurrency as usize {
+        return Err(Failure::usage(format!("{} processes cannot drive {} workloads", args.concurrency, chosen.len()))
+            .help(format!("use --concurrency {} or more", chosen.len())));
+    }
+    Ok(chosen)
+}
+
+fn faults_of(asked: &[String], nodes: usize, by_default: bool) -> Result<Vec<FaultName>, Failure> {
+    let mut faults = Vec::new();
+    for name in asked {
+        let expanded = registry::expand(name).map_err(|e| {
+            Failure::usage(e.to_string())
+                .help(format!("{}; see `splitbrain list faults`", hint(name, registry::all_names())))
+        })?;
+        let alone = expanded.len() == 1;
+        for fault in expanded {
+            if alone && !by_default && !fault.is_possible(nodes) {
+                let least = fault.info().least_node_count;
+                return Err(Failure::usage(format!("{fault} needs at least {least} nodes, and this run has {nodes}"))
+                    .help(format!("use --nodes {least} or more")));
+            }
+            faults.push(fault);
+        }
+    }
+    Ok(faults)
+}
+
+fn schedule_from(path: &Path, nodes: usize, duration_ms: u64) -> Result<Schedule, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::file(USAGE, "read", path, &e))?;
+    let names: Vec<String> = (1..=nodes).map(|n| format!("n{n}")).collect();
+    let schedule = Schedule::parse(&path.display().to_string(), &text, &names)
+        .map_err(|e| Failure::usage(e.to_string()).help("see docs/guide/schedules.md and examples/schedules/"))?;
+    for problem in schedule.validate(nodes, Some(duration_ms)) {
+        if problem.severity == Severity::Error {
+            return Err(Failure::usage(format!("{}: {problem}", path.display())));
+        }
+        anstream::eprintln!("warning: {}: {problem}", path.display());
+    }
+    Ok(schedule)
+}
+
+/// Requiring what nothing in the run can show would always end `unknown`: say so before, not after.
+fn can_be_judged(required: &[Guarantee], workloads: &[&WorkloadSpec], schedule: &Schedule) -> Result<(), Failure> {
+    for guarantee in required {
+        let judged = match guarantee {
+            Guarantee::Convergence => true,
+            Guarantee::Recovery => schedule.faults().next().is_some(),
+            other => workloads.iter().any(|w| w.judges.contains(other)),
+        };
+        if judged {
+            continue;
+        }
+        let failure = Failure::usage(format!("nothing in this run can show {guarantee}"));
+        if *guarantee == Guarantee::Recovery {
+            return Err(failure.help("recovery is measured from healing: let there be faults"));
+        }
+        let able: Vec<&str> = workloads::ALL.iter().filter(|w| w.judges.contains(guarantee)).map(|w| w.name).collect();
+        return Err(failure.help(format!("add --workload {}", able.join(" or --workload "))));
+    }
+    Ok(())
+}
+
+/// The exact command for the same plan.
+fn again(args: &TestArgs, system: &dyn System, set: &[(String, String)], faults: &[String], seed: Seed) -> String {
+    let mut words = vec!["splitbrain".to_owned(), "test".into(), system.name().to_owned()];
+    let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), quoted(&value)]);
+    set.iter().for_each(|(key, value)| flag("set", format!("{key}={value}")));
+    if !args.workload.is_empty() {
+        flag("workload", args.workload.join(","));
+    }
+    match &args.schedule {
+        Some(path) => flag("schedule", path.display().to_string()),
+        None if faults.is_empty() => flag("faults", "none".into()),
+        None => flag("faults", faults.join(",")),
+    }
+    let ms = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
+    let optional = [
+        ("nodes", args.nodes.to_string()),
+        ("duration", ms(args.duration)),
+        ("concurrency", args.concurrency.to_string()),
+        ("rate", args.rate.to_string()),
+        ("keys", args.keys.to_string()),
+        ("op-timeout", ms(args.op_timeout)),
+        ("recovery", ms(args.recovery)),
+    ];
+    let defaults = default_arguments();
+    for (name, value) in optional {
+        if defaults.get(name).is_none_or(|default| *default != value) {
+            flag(name, value);
+        }
+    }
+    if let Some(ops) = args.ops {
+        flag("ops", ops.to_string());
+    }
+    args.require.iter().for_each(|g| flag("require", g.clone()));
+    if args.runs != Path::new("runs") {
+        flag("runs", args.runs.display().to_string());
+    }
+    flag("seed", seed.0.to_string());
+    words.join(" ")
+}
+
+/// What every argument is when it is not given.
+fn default_arguments() -> BTreeMap<String, String> {
+    let command = Cli::command();
+    let test = command.find_subcommand("test").map(|c| c.get_arguments().collect::<Vec<_>>()).unwrap_or_default();
+    let default =
+        |a: &&clap::Arg| Some((a.get_long()?.to_owned(), a.get_default_values().first()?.to_str()?.to_owned()));
+    test.iter().filter_map(default).collect()
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,=:+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

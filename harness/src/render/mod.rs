@@ -1,0 +1,9 @@
+//! What people see in the terminal: tables, evidence, timelines. Golden-tested; colour is added at the end and
+//! vanishes where it is not wanted (pipes, `NO_COLOR`).
+
+pub mod evidence;
+pub mod report;
+pub mod style;
+pub mod table;
+pub mod timeline;
+pub mod verdicts;

@@ -1,0 +1,145 @@
+//! A whole report for the terminal: what ran, what it suffered, what was promised, what was seen, what proves it.
+
+use checkers::Observed;
+use histories::{EventIndex, Guarantee, History};
+
+use super::evidence::{duration, operation, wrap};
+use super::style::{COST, DIM, Painted, STRONG};
+use super::table::{Cell, Table};
+use super::verdicts::{table, word};
+use crate::report::{FaultRecord, Report};
+use crate::verdict::Row;
+
+/// How many operations of an anomaly are shown in a report; `inspect` shows all.
+const OPERATIONS: usize = 3;
+
+/// One run, in full.
+pub fn report(report: &Report, history: &History) -> String {
+    let mut out = what_ran(report);
+    out.push_str(&faults(&report.faults));
+    out.push_str(&operations(report));
+    out.push('\n');
+    out.push_str(&table(&report.judgement.guarantees));
+    out.push('\n');
+    out.push_str(&proofs(report, history));
+    for note in &report.notes {
+        out.push_str(&format!("note: {note}\n"));
+    }
+    out.push_str(&conclusion(report));
+    out
+}
+
+/// One run among several: its proofs and where to look.
+pub fn brief(name: &str, report: &Report, history: &History) -> String {
+    let mut out =
+        format!("{} {}: {}\n", Painted(STRONG, name), word(report.judgement.verdict), report.judgement.reason);
+    out.push_str(&proofs(report, history));
+    for note in &report.notes {
+        out.push_str(&format!("  note: {note}\n"));
+    }
+    let look = format!("  splitbrain inspect {}\n  {}\n", report.run, report.again);
+    out.push_str(&format!("{}\n", Painted(DIM, look.trim_end())));
+    out
+}
+
+/// The first anomaly of every violated guarantee.
+pub fn proofs(report: &Report, history: &History) -> String {
+    violated(report).map(|(guarantee, row)| proof(guarantee, row, history)).collect()
+}
+
+/// The verdict, where the evidence is, and the command that runs it again.
+pub fn conclusion(report: &Report) -> String {
+    let mut table = Table::new(2);
+    table.row(["evidence".into(), Cell::new(format!("splitbrain inspect {}", report.run))]);
+    table.row(["again".into(), Cell::new(report.again.as_str())]);
+    format!("{}: {}\n{}", word(report.judgement.verdict), report.judgement.reason, table.render())
+}
+
+fn violated(report: &Report) -> impl Iterator<Item = (Guarantee, &Row)> {
+    report.judgement.guarantees.iter().filter(|(_, r)| r.observed == Observed::Violated).map(|(g, r)| (*g, r))
+}
+
+fn what_ran(report: &Report) -> String {
+    let options: Vec<String> = report.options.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let text = format!(
+        "{} on {} nodes: {}; workloads {}",
+        report.system,
+        report.nodes,
+        options.join(" "),
+        report.workloads.join(", ")
+    );
+    wrap(&text, 110).join("\n  ") + "\n"
+}
+
+/// What was done to the nodes, and what that did.
+pub fn faults(faults: &[FaultRecord]) -> String {
+    let mut table = Table::new(2);
+    for (i, fault) in faults.iter().enumerate() {
+        let until = fault.to_ms.map(|ms| format!("{:.1}", ms as f64 / 1000.0)).unwrap_or_else(|| "?".into());
+        let effect = if fault.inert { Cell::styled("inert: it changed nothing", COST) } else { effect(fault).into() };
+        table.row([
+            if i == 0 { "faults".into() } else { Cell::default() },
+            fault.fault.as_str().into(),
+            format!("{:.1}–{until} s", fault.from_ms as f64 / 1000.0).into(),
+            effect,
+        ]);
+    }
+    table.render()
+}
+
+/// `n1: 93 packets dropped`; an outcome that is not plain `installed` comes with its reason.
+fn effect(fault: &FaultRecord) -> String {
+    let targets = fault.asked["targets"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let names: Vec<&str> = targets.iter().filter_map(|t| t.as_str()).collect();
+    let did: Vec<String> = EFFECTS
+        .iter()
+        .filter_map(|(name, one, many)| {
+            let count = fault.took_effect[name].as_u64().filter(|c| *c > 0)?;
+            Some(format!("{count} {}", if count == 1 { one } else { many }))
+        })
+        .collect();
+    let mut text = format!("{}: {}", names.join(" "), did.join(", "));
+    if let Some(outcome) = fault.outcome.as_object() {
+        for (outcome, reason) in outcome {
+            text.push_str(&format!(" ({outcome}: {})", reason.as_str().unwrap_or_default()));
+        }
+    }
+    text
+}
+
+/// What counts as having taken effect, in the words of a sentence.
+const EFFECTS: [(&str, &str, &str); 4] = [
+    ("packets_dropped", "packet dropped", "packets dropped"),
+    ("machines_gone", "machine gone", "machines gone"),
+    ("processes_killed", "process killed", "processes killed"),
+    ("processes_stopped", "process stopped", "processes stopped"),
+];
+
+fn operations(report: &Report) -> String {
+    let operations = &report.operations;
+    let latency = |q: &str| operations.latency_us.get(q).map(|us| duration(us * 1000)).unwrap_or_else(|| "–".into());
+    format!(
+        "operations  {} ok, {} failed, {} unknown; {:.0}/s; latency p50 {}, p99 {}\n",
+        operations.ok,
+        operations.fail,
+        operations.info,
+        operations.per_second,
+        latency("p50"),
+        latency("p99")
+    )
+}
+
+/// The first anomaly of a guarantee: the argument and the operations.
+fn proof(guarantee: Guarantee, row: &Row, history: &History) -> String {
+    let Some(first) = row.anomalies.first() else { return String::new() };
+    let mut out = format!("  {} {}\n", Painted(STRONG, guarantee.title()), Painted(DIM, &first.kind));
+    for line in wrap(&first.explanation, 100) {
+        out.push_str(&format!("    {line}\n"));
+    }
+    let mut table = Table::new(2);
+    for index in first.operations.iter().filter(|i| (**i as usize) < history.len()).take(OPERATIONS) {
+        table.row(std::iter::once(Cell::new("   ")).chain(operation(history, EventIndex(*index))));
+    }
+    out.push_str(&table.render());
+    out
+}

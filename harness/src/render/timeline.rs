@@ -1,0 +1,161 @@
+//! Operations and faults on one time axis, in the terminal: one lane an operation, one lane a fault.
+//!
+//! ```text
+//!                  3.20 s                                 4.10 s
+//! partition-one           ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░
+//! #4113 process 3  ├──┤                                           append 8 ← 17
+//! #4377 process 5                                      ├─┤        read 8 → [1 2]
+//! ```
+
+use std::collections::BTreeSet;
+
+use histories::{EventIndex, Function, History, Kind};
+
+use super::evidence::moment;
+use super::style::{COST, DIM};
+use super::table::{Cell, Table};
+
+/// A span on the axis, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    from: u64,
+    to: u64,
+}
+
+/// Columns of the axis.
+const WIDTH: usize = 60;
+/// Operations drawn at most.
+const LANES: usize = 40;
+
+/// The operations with these invocation indices, with `around` more before and after on the same keys, and the
+/// faults of that time.
+pub fn timeline(history: &History, operations: &[u32], around: usize) -> String {
+    let lanes = lanes(history, operations, around);
+    let spans: Vec<Span> = lanes.iter().map(|op| span(history, *op)).collect();
+    let Some(window) = window(&spans) else { return String::new() };
+    let chosen: BTreeSet<u32> = operations.iter().copied().collect();
+    let mut table = Table::new(2);
+    table.row(["".into(), Cell::styled(axis(window), DIM)]);
+    for (label, span) in faults(history, window) {
+        table.row([Cell::styled(label, COST), Cell::styled(bar(span, window, '░', '░', '░'), COST)]);
+    }
+    for (op, span) in lanes.iter().zip(spans) {
+        let open = history.pair_of(*op).is_none_or(|c| history.kind(c) == Kind::Info);
+        let told = history.pair_of(*op).filter(|c| history.kind(*c) == Kind::Ok).unwrap_or(*op);
+        let lane = bar(span, window, '├', '─', if open { '?' } else { '┤' });
+        let what = short(&history.operation(told).to_string());
+        let label = format!("#{} process {}", op.0, history.process(*op));
+        let style = if chosen.contains(&op.0) { anstyle::Style::new() } else { DIM };
+        table.row([Cell::styled(label, style), Cell::styled(lane, style), Cell::styled(what, style)]);
+    }
+    table.render()
+}
+
+fn lanes(history: &History, operations: &[u32], around: usize) -> Vec<EventIndex> {
+    let mut chosen: BTreeSet<EventIndex> =
+        operations.iter().filter(|i| (**i as usize) < history.len()).map(|i| EventIndex(*i)).collect();
+    let (Some(first), Some(last)) = (chosen.first().copied(), chosen.last().copied()) else { return Vec::new() };
+    let keys: BTreeSet<u32> = chosen.iter().filter_map(|op| history.key(*op)).map(|k| k.0).collect();
+    let same_key =
+        |op: &EventIndex| history.kind(*op) == Kind::Invoke && history.key(*op).is_some_and(|k| keys.contains(&k.0));
+    let before = (0..first.0).rev().map(EventIndex).filter(same_key).take(around);
+    let after = (last.0 + 1..history.len() as u32).map(EventIndex).filter(same_key).take(around);
+    let more: Vec<EventIndex> = before.chain(after).collect();
+    chosen.extend(more);
+    chosen.into_iter().take(LANES).collect()
+}
+
+fn span(history: &History, op: EventIndex) -> Span {
+    let from = history.time(op);
+    Span { from, to: history.pair_of(op).map_or(from, |c| history.time(c)) }
+}
+
+fn window(spans: &[Span]) -> Option<Span> {
+    let from = spans.iter().map(|s| s.from).min()?;
+    let to = spans.iter().map(|s| s.to).max()?;
+    let margin = ((to - from) / 20).max(1_000_000);
+    Some(Span { from: from.saturating_sub(margin), to: to + margin })
+}
+
+fn axis(window: Span) -> String {
+    let (left, right) = (moment(window.from), moment(window.to));
+    format!("{left}{right:>width$}", width = WIDTH - left.chars().count())
+}
+
+fn column(time: u64, window: Span) -> usize {
+    let offset = time.clamp(window.from, window.to) - window.from;
+    (offset as u128 * (WIDTH as u128 - 1) / u128::from((window.to - window.from).max(1))) as usize
+}
+
+fn bar(span: Span, window: Span, first: char, middle: char, last: char) -> String {
+    let (from, to) = (column(span.from, window), column(span.to, window));
+    let mut out = " ".repeat(from);
+    out.push(first);
+    if to > from {
+        out.extend(std::iter::repeat_n(middle, to - from - 1));
+        out.push(last);
+    }
+    out
+}
+
+/// Faults by name with the time from installation to healing, as far as they touch the window.
+fn faults(history: &History, window: Span) -> Vec<(String, Span)> {
+    let mut open: Vec<(String, Span)> = Vec::new();
+    for event in history.events() {
+        let Function::Custom(_) = history.function(event) else { continue };
+        if !history.process(event).is_nemesis() {
+            continue;
+        }
+        let time = history.time(event);
+        match history.function_name(history.function(event)) {
+            "phase" | "exit" | "dump" => {}
+            "heal-all" => open.iter_mut().filter(|(_, s)| s.to == u64::MAX).for_each(|(_, s)| s.to = time),
+            "heal" => {
+                let healed = custom_text(history, event, "fault");
+                let found = open.iter_mut().find(|(f, s)| s.to == u64::MAX && healed.as_ref().is_none_or(|h| h == f));
+                if let Some((_, span)) = found {
+                    span.to = time;
+                }
+            }
+            fault => open.push((fault.to_owned(), Span { from: time, to: u64::MAX })),
+        }
+    }
+    open.retain(|(_, s)| s.from <= window.to && s.to >= window.from);
+    open
+}
+
+/// A text member of a nemesis event's value.
+pub fn custom_text(history: &History, event: EventIndex, member: &str) -> Option<String> {
+    let histories::Operation::Custom { value, .. } = history.operation(event) else { return None };
+    value.get(member).and_then(|v| v.as_str()).map(str::to_owned)
+}
+
+/// At most 60 characters: the beginning and, because that is where a list differs, more of the end.
+pub fn short(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let (head, tail): (String, String) =
+        (text.chars().take(MOST / 3).collect(), text.chars().skip(text.chars().count() - MOST * 2 / 3 + 1).collect());
+    format!("{head}…{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_stand_where_their_time_is() {
+        let window = Span { from: 0, to: 59 };
+        assert_eq!(bar(Span { from: 0, to: 5 }, window, '├', '─', '┤'), "├────┤");
+        assert_eq!(bar(Span { from: 3, to: 3 }, window, '├', '─', '┤'), "   ├");
+        assert_eq!(bar(Span { from: 58, to: 900 }, window, '░', '░', '░').chars().count(), 60);
+    }
+
+    #[test]
+    fn long_lists_keep_their_end() {
+        let text = short(&format!("read x → [{}]", (0..99).map(|i| i.to_string()).collect::<Vec<_>>().join(" ")));
+        assert!(text.starts_with("read x → [0") && text.ends_with("98]") && text.chars().count() <= 60, "{text}");
+    }
+}

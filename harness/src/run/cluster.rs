@@ -1,0 +1,289 @@
+//! The cluster of a run: hosts on the wire, nodes on the hosts, and a place on the wire for the clients and for
+//! the harness itself.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use nemesis::hosts::{Exit, HostId, HostSpec, Hosts, HostsConfig, HostsError, ProcessSpec, Rung};
+use nemesis::seed::Seed;
+use systems_under_test::{BoxFuture, Client, ClientContext, Cluster, Dial, NodeContext, Options, Probe, Role, System};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::failure::Failure;
+use crate::rundir::RunDir;
+
+/// How long one probe of one node may take.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a dump of one node may take.
+const DUMP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often nodes are asked whether they are ready.
+const PROBE_INTERVAL: Duration = Duration::from_millis(25);
+/// How long nodes get to end by themselves after SIGTERM.
+const GRACE_MS: u64 = 300;
+
+/// What a cluster is made from.
+pub struct ClusterSpec {
+    /// The store.
+    pub system: Arc<dyn System>,
+    /// Its settings.
+    pub options: Options,
+    /// Number of nodes.
+    pub node_count: usize,
+    /// Seed of the wire.
+    pub seed: Seed,
+    /// This rung or the best.
+    pub rung: Option<Rung>,
+    /// Where packets are recorded, if asked for.
+    pub pcap: Option<PathBuf>,
+}
+
+/// Running nodes.
+pub struct RunningCluster {
+    hosts: Arc<Hosts>,
+    system: Arc<dyn System>,
+    options: Options,
+    nodes: Vec<HostId>,
+    clients: HostId,
+    observer: HostId,
+    cluster: Cluster,
+    names: Vec<Arc<str>>,
+    dir: RunDir,
+}
+
+impl RunningCluster {
+    /// Makes the hosts and starts a node on each. Does not wait for them to be ready.
+    pub fn start(spec: ClusterSpec, dir: &RunDir) -> Result<Self, Failure> {
+        let hosts =
+            Hosts::start(HostsConfig { rung: spec.rung, seed: spec.seed, pcap: spec.pcap }).map_err(hosts_failure)?;
+        let addresses: Vec<(String, Ipv4Addr)> =
+            (0..spec.node_count).map(|i| (format!("n{}", i + 1), Ipv4Addr::new(10, 77, 0, i as u8 + 1))).collect();
+        let cluster = Cluster { nodes: addresses.iter().map(|(n, a)| (n.clone(), IpAddr::V4(*a))).collect() };
+        let names: BTreeMap<String, Ipv4Addr> = addresses.iter().cloned().collect();
+        let own_program = std::env::current_exe()
+            .map_err(|e| Failure::harness("cannot find the path of this program").because(&e))?;
+        let add = |name: &str, address, keep| {
+            hosts.add(HostSpec { name: name.into(), address, names: names.clone(), keep }).map_err(hosts_failure)
+        };
+        let mut nodes = Vec::new();
+        for (position, (name, address)) in addresses.iter().enumerate() {
+            let data_dir = make_node_dir(dir, name)?;
+            let context = NodeContext {
+                name: name.clone(),
+                position,
+                data_dir: data_dir.clone(),
+                cluster: cluster.clone(),
+                own_program: own_program.clone(),
+            };
+            let process = node_process(&*spec.system, &spec.options, &context, dir)?;
+            let host = add(name, *address, vec![data_dir, PathBuf::from(&process.argv[0])])?;
+            hosts.spawn(host, process).map_err(hosts_failure)?;
+            nodes.push(host);
+        }
+        let clients = add("clients", Ipv4Addr::new(10, 77, 0, 201), Vec::new())?;
+        let observer = add("observer", Ipv4Addr::new(10, 77, 0, 251), Vec::new())?;
+        Ok(RunningCluster {
+            hosts: Arc::new(hosts),
+            system: spec.system,
+            options: spec.options,
+            nodes,
+            clients,
+            observer,
+            names: cluster.nodes.iter().map(|(n, _)| n.as_str().into()).collect(),
+            cluster,
+            dir: dir.clone(),
+        })
+    }
+
+    /// The hosts.
+    pub fn hosts(&self) -> &Arc<Hosts> {
+        &self.hosts
+    }
+
+    /// The host of each node, by position.
+    pub fn nodes(&self) -> &[HostId] {
+        &self.nodes
+    }
+
+    /// The hosts that clients stand on.
+    pub fn clients(&self) -> Vec<HostId> {
+        vec![self.clients]
+    }
+
+    /// The name of a node.
+    pub fn name(&self, node: usize) -> Arc<str> {
+        self.names[node].clone()
+    }
+
+    /// Ends of processes. Can be taken once.
+    pub fn exits(&self) -> Option<Receiver<Exit>> {
+        self.hosts.exits()
+    }
+
+    /// Where the output of the nodes is written: position and file.
+    pub fn outputs(&self) -> Vec<(usize, PathBuf)> {
+        let files = |(i, (name, _)): (usize, &(String, IpAddr))| {
+            [(i, self.dir.node(name).join("stdout.log")), (i, self.dir.node(name).join("stderr.log"))]
+        };
+        self.cluster.nodes.iter().enumerate().flat_map(files).collect()
+    }
+
+    /// A client for a process, standing on the clients' host.
+    pub fn client(&self, session: u32, preferred: usize, timeout: Duration) -> Box<dyn Client> {
+        self.client_on(self.clients, session, preferred, timeout)
+    }
+
+    /// A client that no fault reaches, for the final reads.
+    pub fn observer_client(&self, session: u32, preferred: usize, timeout: Duration) -> Box<dyn Client> {
+        self.client_on(self.observer, session, preferred, timeout)
+    }
+
+    fn client_on(&self, host: HostId, session: u32, preferred: usize, timeout: Duration) -> Box<dyn Client> {
+        let context = ClientContext {
+            cluster: self.cluster.clone(),
+            dial: Arc::new(HostDial { hosts: self.hosts.clone(), host }),
+            session,
+            preferred,
+            timeout,
+        };
+        self.system.client(context, &self.options)
+    }
+
+    /// What every node says of itself, asked all at once from the observer's host.
+    pub async fn probe(&self) -> Vec<Option<Probe>> {
+        let dial = HostDial { hosts: self.hosts.clone(), host: self.observer };
+        let asked = (0..self.nodes.len()).map(|node| {
+            let (system, cluster, dial) = (self.system.clone(), self.cluster.clone(), dial.clone());
+            tokio::spawn(async move { system.probe(node, &cluster, &dial, PROBE_TIMEOUT).await })
+        });
+        let mut answers = Vec::new();
+        for task in asked.collect::<Vec<_>>() {
+            answers.push(task.await.unwrap_or(None));
+        }
+        answers
+    }
+
+    /// The node that leads, by its own word; of several the one with the highest epoch.
+    pub async fn leader(&self) -> Option<usize> {
+        let probes = self.probe().await;
+        let leaders = probes.iter().enumerate().filter_map(|(i, p)| p.as_ref().map(|p| (i, p)));
+        leaders.filter(|(_, p)| p.role == Role::Leader).max_by_key(|(_, p)| p.epoch).map(|(i, _)| i)
+    }
+
+    /// Waits until every node is ready. Names those that are not.
+    pub async fn wait_ready(&self, bound: Duration) -> Result<(), Vec<usize>> {
+        let deadline = Instant::now() + bound;
+        loop {
+            let probes = self.probe().await;
+            let behind: Vec<usize> =
+                (0..probes.len()).filter(|i| !probes[*i].as_ref().is_some_and(|p| p.ready)).collect();
+            if behind.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(behind);
+            }
+            tokio::time::sleep(PROBE_INTERVAL).await;
+        }
+    }
+
+    /// What every node holds; `None` where it does not tell.
+    pub async fn dumps(&self) -> Vec<Option<serde_json::Value>> {
+        let dial = HostDial { hosts: self.hosts.clone(), host: self.observer };
+        let mut dumps = Vec::new();
+        for node in 0..self.nodes.len() {
+            dumps.push(self.system.dump(node, &self.cluster, &dial, DUMP_TIMEOUT).await);
+        }
+        dumps
+    }
+
+    /// The failure of nodes that did not become ready: what they said last.
+    pub fn not_ready(&self, nodes: &[usize], bound: Duration) -> Failure {
+        let names: Vec<&str> = nodes.iter().map(|n| &*self.names[*n]).collect();
+        let mut failure = Failure::harness(format!("{} not ready within {} s", names.join(", "), bound.as_secs()));
+        for name in &names {
+            let path = self.dir.node(name).join("stderr.log");
+            let said = std::fs::read_to_string(&path).unwrap_or_default();
+            let last = said.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("(nothing)");
+            failure.causes.push(format!("{name} said last: {last}"));
+        }
+        failure.help(format!("read {}", self.dir.shown().join("nodes").display()))
+    }
+
+    /// What the wire has to say that bears on trust: packets that got lost although no fault lost them.
+    pub fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Stops all nodes.
+    pub fn stop(&self) {
+        for node in &self.nodes {
+            if let Err(error) = self.hosts.stop(*node, GRACE_MS) {
+                tracing::warn!(%error, "a node could not be stopped");
+            }
+        }
+    }
+}
+
+fn make_node_dir(dir: &RunDir, name: &str) -> Result<PathBuf, Failure> {
+    let data = dir.node(name).join("data");
+    std::fs::create_dir_all(&data)
+        .map_err(|e| Failure::file(crate::failure::HARNESS, "make the directory", &data, &e))?;
+    Ok(data)
+}
+
+fn node_process(
+    system: &dyn System,
+    options: &Options,
+    context: &NodeContext,
+    dir: &RunDir,
+) -> Result<ProcessSpec, Failure> {
+    let command = system.node(context, options);
+    for (path, content) in &command.files {
+        let path = context.data_dir.join(path);
+        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, content));
+        made.map_err(|e| Failure::file(crate::failure::HARNESS, "write", &path, &e))?;
+    }
+    let mut env = command.env;
+    if let Ok(path) = std::env::var("PATH") {
+        env.entry("PATH".into()).or_insert(path);
+    }
+    let home = dir.node(&context.name);
+    Ok(ProcessSpec {
+        argv: command.argv,
+        env,
+        dir: context.data_dir.clone(),
+        stdout: home.join("stdout.log"),
+        stderr: home.join("stderr.log"),
+    })
+}
+
+/// What the machine refuses, with the remedy.
+pub fn hosts_failure(error: HostsError) -> Failure {
+    match error {
+        HostsError::Unavailable { what, remedy } => Failure::harness(what).help(remedy),
+        other => Failure::harness("the hosts of the run").because(&other),
+    }
+}
+
+/// Connects from a host of the run.
+#[derive(Clone)]
+struct HostDial {
+    hosts: Arc<Hosts>,
+    host: HostId,
+}
+
+impl Dial for HostDial {
+    fn dial(&self, to: SocketAddr) -> BoxFuture<'_, std::io::Result<TcpStream>> {
+        Box::pin(async move {
+            let (hosts, host) = (self.hosts.clone(), self.host);
+            let socket =
+                tokio::task::spawn_blocking(move || hosts.socket(host)).await.map_err(std::io::Error::other)?;
+            let socket = socket.map_err(std::io::Error::other)?;
+            TcpSocket::from_std_stream(std::net::TcpStream::from(socket)).connect(to).await
+        })
+    }
+}

@@ -1,0 +1,53 @@
+//! The nearest right name to a wrong one.
+
+/// The known name that `given` was most likely meant to be: at most a third of its letters away.
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let given = given.to_ascii_lowercase();
+    let best = known.into_iter().map(|name| (distance(&given, name), name)).min()?;
+    let near = best.0 <= (given.chars().count() / 3).max(1) || best.1.starts_with(&given) && !given.is_empty();
+    near.then_some(best.1)
+}
+
+/// `did you mean 'set'?`, or what there is.
+pub fn hint<'a>(given: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    match nearest(given, known.clone()) {
+        Some(name) => format!("did you mean '{name}'?"),
+        None => format!("there are {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    rows[0] = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let same = usize::from(a[i - 1] != b[j - 1]);
+            let mut cost = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + same);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                cost = cost.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = cost;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_are_recognised() {
+        let known = ["durability", "monotonic-reads", "monotonic-writes", "convergence"];
+        assert_eq!(nearest("durabilty", known), Some("durability"));
+        assert_eq!(nearest("monotonic-raeds", known), Some("monotonic-reads"));
+        assert_eq!(nearest("conv", known), Some("convergence"));
+        assert_eq!(nearest("linearizable", known), None);
+        assert_eq!(hint("xyz", ["a", "b"]), "there are a, b");
+    }
+}

@@ -1,0 +1,321 @@
+//! From what was promised and what was observed to a verdict.
+//!
+//! ```text
+//! guarantee           promised   observed
+//! durability          no         violated    12 acknowledged writes lost, first: #4113 append 8 ← 17
+//! monotonic reads     yes        held        48112 reads in 40 sessions
+//! ```
+//!
+//! `invalid` when something promised was violated. An unpromised violation is shown, and is no failure.
+//! `unknown` when too little happened to say anything: no operation succeeded, every fault was inert, a promised
+//! guarantee could not be judged, the run was interrupted. Everything else is `valid`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use checkers::{Anomaly, Finding, Observed};
+use histories::Guarantee;
+use serde::{Deserialize, Serialize};
+use systems_under_test::{Contract, Promise};
+
+use crate::failure;
+
+/// The version of `verdict.json` and of the JSON on standard output.
+pub const VERDICT_FORMAT: u32 = 1;
+
+/// The answer of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Nothing promised was violated, and enough happened to say so.
+    Valid,
+    /// Something promised was violated.
+    Invalid,
+    /// Too little happened to say anything.
+    Unknown,
+}
+
+impl Verdict {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Verdict::Valid => failure::VALID,
+            Verdict::Invalid => failure::INVALID,
+            Verdict::Unknown => failure::UNKNOWN,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Verdict::Valid => "valid",
+            Verdict::Invalid => "invalid",
+            Verdict::Unknown => "unknown",
+        })
+    }
+}
+
+/// One guarantee: what was promised of it, what was observed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Whether it counts towards the verdict: by contract, or because the user required it.
+    pub promised: bool,
+    /// Whether the user required it for this run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+    /// Why the contract does not promise it, or not under these faults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// What was observed.
+    pub observed: Observed,
+    /// Number of anomalies.
+    pub violations: u64,
+    /// One line.
+    pub summary: String,
+    /// Figures.
+    pub counts: BTreeMap<String, u64>,
+    /// Evidence of the first anomalies.
+    pub anomalies: Vec<Anomaly>,
+}
+
+/// What a run is judged by.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// What the configuration promises.
+    pub contract: Contract,
+    /// What the user requires on top.
+    pub required: Vec<Guarantee>,
+    /// Families and names of the faults of the run: some promises hold only without some of them.
+    pub faults: Vec<String>,
+}
+
+/// What happened besides the history's own content, as far as it bears on the verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// Client operations that ended `ok`.
+    pub ok_count: u64,
+    /// Faults that the schedule holds.
+    #[serde(default)]
+    pub planned_count: u64,
+    /// Faults that were installed.
+    pub fault_count: u64,
+    /// Faults that changed nothing.
+    pub inert_count: u64,
+    /// Whether the run was stopped before its end.
+    pub interrupted: bool,
+    /// Events that break the rules of a history: a process with two operations open, a completion without an
+    /// invocation. Nothing that follows from such a history can be trusted.
+    #[serde(default)]
+    pub irregular_count: u64,
+}
+
+impl Circumstances {
+    /// The same with what `other` knows of faults.
+    pub fn with_faults_of(self, other: &Circumstances) -> Self {
+        let Circumstances { planned_count, fault_count, inert_count, .. } = *other;
+        Circumstances { planned_count, fault_count, inert_count, ..self }
+    }
+}
+
+/// Verdict and rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The answer.
+    pub verdict: Verdict,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Row by row.
+    pub guarantees: BTreeMap<Guarantee, Row>,
+}
+
+/// Compares what was promised with what was observed.
+pub fn judge(terms: &Terms, findings: Vec<Finding>, circumstances: Circumstances) -> Judgement {
+    let guarantees: BTreeMap<Guarantee, Row> = findings.into_iter().map(|f| (f.guarantee, row(terms, f))).collect();
+    let (verdict, reason) = conclude(&guarantees, circumstances);
+    Judgement { verdict, reason, guarantees }
+}
+
+fn row(terms: &Terms, finding: Finding) -> Row {
+    let guarantee = finding.guarantee;
+    let faults: Vec<&str> = terms.faults.iter().map(String::as_str).collect();
+    let required = terms.required.contains(&guarantee);
+    let by_contract = terms.contract.promises(guarantee, &faults);
+    let because = match terms.contract.get(guarantee) {
+        Some(Promise::No { because }) => Some(because.clone()),
+        Some(Promise::Unless { because, .. }) if !by_contract => Some(because.clone()),
+        _ => None,
+    };
+    Row {
+        promised: by_contract || required,
+        required,
+        because,
+        observed: finding.observed,
+        violations: finding.violations,
+        summary: finding.summary,
+        counts: finding.counts,
+        anomalies: finding.anomalies,
+    }
+}
+
+fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances) -> (Verdict, String) {
+    if circumstances.irregular_count > 0 {
+        let count = circumstances.irregular_count;
+        return (
+            Verdict::Unknown,
+            format!("{count} events break the rules of a history (docs/reference/history-format.md)"),
+        );
+    }
+    let promised = || rows.iter().filter(|(_, r)| r.promised);
+    let titles = |observed: Observed, required_only: bool| -> Vec<String> {
+        promised()
+            .filter(|(_, r)| r.observed == observed && (r.required || !required_only))
+            .map(|(g, _)| g.title())
+            .collect()
+    };
+    let violated = titles(Observed::Violated, false);
+    if !violated.is_empty() {
+        let verb = if violated.len() == 1 { "was" } else { "were" };
+        return (Verdict::Invalid, format!("{} {verb} promised and violated", list(&violated)));
+    }
+    if circumstances.interrupted {
+        return (Verdict::Unknown, "the run was interrupted; nothing promised was violated until then".into());
+    }
+    if circumstances.ok_count == 0 {
+        return (Verdict::Unknown, "no operation succeeded".into());
+    }
+    if circumstances.planned_count > 0 && circumstances.fault_count == 0 {
+        return (Verdict::Unknown, "the run ended before its first fault".into());
+    }
+    if circumstances.fault_count > 0 && circumstances.inert_count == circumstances.fault_count {
+        return (Verdict::Unknown, "every fault was inert: none changed anything".into());
+    }
+    let unjudged = [titles(Observed::Unknown, false), titles(Observed::NotApplicable, true)].concat();
+    if !unjudged.is_empty() {
+        return (Verdict::Unknown, format!("{} could not be judged", list(&unjudged)));
+    }
+    if promised().all(|(_, r)| r.observed == Observed::NotApplicable) {
+        return (Verdict::Unknown, "nothing that was promised could be judged".into());
+    }
+    let unpromised = rows.values().filter(|r| !r.promised && r.observed == Observed::Violated).count();
+    let reason = match unpromised {
+        0 => "everything promised was observed to hold".into(),
+        1 => "everything promised held; the one violation was never promised".into(),
+        n => format!("everything promised held; the {n} violated guarantees were never promised"),
+    };
+    (Verdict::Valid, reason)
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [head @ .., last] => format!("{} and {last}", head.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(guarantee: Guarantee, observed: Observed) -> Finding {
+        let violations = u64::from(observed == Observed::Violated);
+        Finding {
+            guarantee,
+            observed,
+            summary: String::new(),
+            counts: BTreeMap::new(),
+            violations,
+            anomalies: Vec::new(),
+        }
+    }
+
+    fn verdict(terms: &Terms, observed: Observed, circumstances: Circumstances) -> (Verdict, String) {
+        let judgement = judge(terms, vec![finding(Guarantee::Durability, observed)], circumstances);
+        (judgement.verdict, judgement.reason)
+    }
+
+    const RAN: Circumstances = Circumstances {
+        ok_count: 9,
+        planned_count: 2,
+        fault_count: 2,
+        inert_count: 1,
+        interrupted: false,
+        irregular_count: 0,
+    };
+
+    fn promising() -> Terms {
+        Terms { contract: Contract::new().with(Guarantee::Durability, Promise::Yes), ..Terms::default() }
+    }
+
+    #[test]
+    fn a_promised_violation_is_invalid() {
+        let (v, reason) = verdict(&promising(), Observed::Violated, RAN);
+        assert_eq!((v, reason.as_str()), (Verdict::Invalid, "durability was promised and violated"));
+    }
+
+    #[test]
+    fn an_unpromised_violation_is_no_failure_until_it_is_required() {
+        let not = Promise::No { because: "asynchronous".into() };
+        let mut terms = Terms {
+            contract: Contract::new().with(Guarantee::Durability, not).with(Guarantee::Convergence, Promise::Yes),
+            ..Terms::default()
+        };
+        let findings = || {
+            vec![finding(Guarantee::Durability, Observed::Violated), finding(Guarantee::Convergence, Observed::Held)]
+        };
+        assert_eq!(judge(&terms, findings(), RAN).verdict, Verdict::Valid);
+        terms.required.push(Guarantee::Durability);
+        assert_eq!(judge(&terms, findings(), RAN).verdict, Verdict::Invalid);
+    }
+
+    #[test]
+    fn a_promise_is_void_under_the_faults_it_excludes() {
+        let unless = Promise::Unless { faults: vec!["kill".into()], because: "its replica may die".into() };
+        let contract = Contract::new().with(Guarantee::Durability, unless).with(Guarantee::Recovery, Promise::Yes);
+        let findings =
+            || vec![finding(Guarantee::Durability, Observed::Violated), finding(Guarantee::Recovery, Observed::Held)];
+        let terms = |fault: &str| Terms { contract: contract.clone(), faults: vec![fault.into()], required: vec![] };
+        assert_eq!(judge(&terms("kill"), findings(), RAN).verdict, Verdict::Valid);
+        assert_eq!(judge(&terms("partition"), findings(), RAN).verdict, Verdict::Invalid);
+    }
+
+    #[test]
+    fn too_little_is_unknown_and_never_valid() {
+        for (observed, circumstances) in [
+            (Observed::Held, Circumstances { ok_count: 0, ..RAN }),
+            (Observed::Held, Circumstances { inert_count: 2, ..RAN }),
+            (Observed::Held, Circumstances { fault_count: 0, inert_count: 0, ..RAN }),
+            (Observed::Held, Circumstances { interrupted: true, ..RAN }),
+            (Observed::Unknown, RAN),
+            (Observed::NotApplicable, RAN),
+        ] {
+            assert_eq!(
+                verdict(&promising(), observed, circumstances).0,
+                Verdict::Unknown,
+                "{observed:?} {circumstances:?}"
+            );
+        }
+        assert_eq!(verdict(&promising(), Observed::Held, RAN).0, Verdict::Valid);
+    }
+
+    #[test]
+    fn a_violation_counts_even_when_the_run_was_interrupted() {
+        assert_eq!(
+            verdict(&promising(), Observed::Violated, Circumstances { interrupted: true, ..RAN }).0,
+            Verdict::Invalid
+        );
+    }
+
+    #[test]
+    fn a_history_that_breaks_the_rules_proves_nothing() {
+        let broken = Circumstances { irregular_count: 1, ..RAN };
+        assert_eq!(verdict(&promising(), Observed::Violated, broken).0, Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_required_guarantee_that_cannot_be_judged_is_unknown() {
+        let terms = Terms { required: vec![Guarantee::Durability], ..Terms::default() };
+        assert_eq!(verdict(&terms, Observed::NotApplicable, RAN).0, Verdict::Unknown);
+    }
+}
