@@ -75,8 +75,9 @@ impl Zygote {
         };
         let fresh = self.clone_agent()?;
         let made = fresh.set_up(trial);
-        // Its end is not waited for; it ends with the zygote at the latest.
+        // What cannot be killed now ends with the zygote.
         let _ = process::kill(&fresh.process);
+        let _ = process::wait_end(&fresh.process, SHORT_DEADLINE);
         made.map(|(_, warnings)| warnings)
     }
 }

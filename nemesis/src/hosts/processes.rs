@@ -45,10 +45,12 @@ pub(super) enum Census {
     },
 }
 
-/// What a process does, as the kernel shows it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What a process does, as the kernel shows it, the liveliest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Running,
+    /// In the kernel, where no signal reaches it.
+    Deep,
     Stopped,
     Dead,
 }
@@ -110,24 +112,33 @@ impl Census {
     }
 }
 
-/// A process is stopped when all its threads are.
+/// A process is stopped when all its threads are. One that waits in the kernel, as a parent does until its new child has
+/// become a program, counts as stopped when it has its SIGSTOP before it: it runs no instruction of its own any more.
 fn state(pid: &str) -> State {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return State::Dead };
     let states = threads.flatten().filter_map(|thread| {
         let stat = fs::read_to_string(thread.path().join("stat")).ok()?;
         stat_state(&stat)
     });
-    states.fold(State::Dead, |whole, thread| match (whole, thread) {
-        (State::Running, _) | (_, State::Running) => State::Running,
-        (State::Stopped, _) | (_, State::Stopped) => State::Stopped,
-        (State::Dead, State::Dead) => State::Dead,
-    })
+    let liveliest = states.min().unwrap_or(State::Dead);
+    match liveliest {
+        State::Deep if stop_is_pending(pid) => State::Stopped,
+        State::Deep => State::Running,
+        other => other,
+    }
+}
+
+fn stop_is_pending(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let pending = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("ShdPnd:")?.trim(), 16).ok());
+    pending.is_some_and(|signals| signals & (1 << (libc::SIGSTOP - 1)) != 0)
 }
 
 /// The third field, behind the name in parentheses, which may itself hold anything.
 fn stat_state(stat: &str) -> Option<State> {
     match stat.rsplit_once(") ")?.1.chars().next()? {
         'T' | 't' => Some(State::Stopped),
+        'D' => Some(State::Deep),
         'Z' | 'X' | 'x' => Some(State::Dead),
         _ => Some(State::Running),
     }
@@ -141,7 +152,7 @@ mod tests {
     fn a_name_in_parentheses_does_not_confuse_the_state() {
         assert!(stat_state("7 (a) Z (b) T 1 7 7 0").is_some_and(|state| state == State::Stopped));
         assert!(stat_state("7 (x) Z 1").is_some_and(|state| state == State::Dead));
-        assert!(stat_state("7 (x) D 1").is_some_and(|state| state == State::Running));
+        assert!(stat_state("7 (x) S 1").is_some_and(|state| state == State::Running));
         assert!(stat_state("7").is_none());
     }
 }

@@ -7,12 +7,14 @@
 //! - [`process`]: clone into new namespaces, process descriptors, the state of a child before exec.
 //! - [`seqpacket`]: messages with descriptors over a local socket, with deadlines.
 //! - [`tun`]: a TUN device and its descriptor.
+//! - [`limits`]: of this process.
 //! - [`netlink`]: what of network devices cannot be done by ioctl in a user namespace.
 
 use std::io;
 
 pub(crate) mod epoll;
 pub(crate) mod interface;
+pub(crate) mod limits;
 pub(crate) mod netlink;
 pub(crate) mod packet;
 pub(crate) mod process;

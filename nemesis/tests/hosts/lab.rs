@@ -6,6 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Lab {
     pub hosts: Hosts,
     pub dir: Scratch,
-    exits: Receiver<Exit>,
+    exits: Mutex<Receiver<Exit>>,
 }
 
 impl Lab {
@@ -33,13 +34,16 @@ impl Lab {
     }
 
     pub fn seeded(rung: Rung, count: usize, seed: u64) -> Lab {
-        let dir = Scratch::new();
+        Lab::in_dir(rung, count, seed, Scratch::new())
+    }
+
+    pub fn in_dir(rung: Rung, count: usize, seed: u64, dir: Scratch) -> Lab {
         let config = HostsConfig { rung: Some(rung), seed: Seed(seed), pcap: Some(dir.path("wire.pcap")) };
         let hosts = Hosts::start(config).expect("hosts");
         for i in 0..count {
             hosts.add(spec(i, count, &dir)).expect("a host");
         }
-        let exits = hosts.exits().expect("exits");
+        let exits = Mutex::new(hosts.exits().expect("exits"));
         Lab { hosts, dir, exits }
     }
 
@@ -70,7 +74,7 @@ impl Lab {
     /// The end of a host's main process.
     pub fn wait_exit(&self, host: usize) -> Exit {
         loop {
-            let exit = self.exits.recv_timeout(DEADLINE).expect("an exit");
+            let exit = self.exits.lock().unwrap().recv_timeout(DEADLINE).expect("an exit");
             if exit.host == HostId(host) && exit.main {
                 return exit;
             }
@@ -145,7 +149,10 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// A directory of one test, below `/tmp`, where hosts would not see it unless it is kept.
-pub struct Scratch(PathBuf);
+pub struct Scratch {
+    path: PathBuf,
+    ours: bool,
+}
 
 impl Scratch {
     pub fn new() -> Scratch {
@@ -153,16 +160,23 @@ impl Scratch {
         let unique = format!("splitbrain-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
         let dir = Path::new("/tmp").join(unique);
         fs::create_dir_all(&dir).expect("a directory");
-        Scratch(dir)
+        Scratch { path: dir, ours: true }
+    }
+
+    /// Somebody else's.
+    pub fn existing(dir: &Path) -> Scratch {
+        Scratch { path: dir.to_owned(), ours: false }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        if name.is_empty() { self.0.clone() } else { self.0.join(name) }
+        if name.is_empty() { self.path.clone() } else { self.path.join(name) }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        if self.ours {
+            let _ = fs::remove_dir_all(&self.path);
+        }
     }
 }

@@ -7,6 +7,8 @@
 
 mod downs;
 mod lab;
+mod leftovers;
+mod network;
 mod peers;
 mod places;
 mod runner;
@@ -18,5 +20,5 @@ fn main() -> ExitCode {
     if let Some(code) = peers::run_if_asked() {
         return code;
     }
-    runner::run(&[downs::TESTS, places::TESTS])
+    runner::run(&[downs::TESTS, places::TESTS, network::TESTS, leftovers::TESTS])
 }

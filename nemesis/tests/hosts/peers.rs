@@ -27,6 +27,7 @@ pub fn run_if_asked() -> Option<ExitCode> {
         ["family", count] => family(number(count)),
         ["deaf"] => deaf(),
         ["look"] => look(),
+        ["victim", rung, dir] => crate::leftovers::victim(rung, dir),
         ["exit", code] => return Some(ExitCode::from(number(code) as u8)),
         ref other => panic!("no part {other:?}"),
     }
@@ -96,19 +97,23 @@ fn ping(address: &str, count: u64) {
     }
 }
 
-/// Says the number in each datagram, until none has come for a while.
+/// Collects the number in each datagram until none has come for a while, and says them all.
 fn udp_sink(address: &str, idle_ms: u64) {
     let socket = UdpSocket::bind(address).expect("bind");
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBuf, &(8 << 20)).expect("buffer");
     say("listening");
+    let mut numbers = Vec::new();
     let mut datagram = [0; 8];
     loop {
         match socket.recv(&mut datagram) {
-            Ok(_) => say(u64::from_le_bytes(datagram)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Ok(_) => numbers.push(u64::from_le_bytes(datagram)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) => panic!("{error}"),
         }
         socket.set_read_timeout(Some(Duration::from_millis(idle_ms))).expect("timeout");
     }
+    let lines: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    say(lines.join("\n"));
 }
 
 fn udp_send(address: &str, count: u64) {

@@ -1,0 +1,193 @@
+//! Nothing stays behind, whatever ends the controller.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nemesis::hosts::{HostId, Rung};
+use nemesis::wire::Link;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::lab::{Lab, Scratch};
+use crate::peers;
+use crate::runner::Test;
+
+pub const TESTS: &[Test] = &[
+    ("a_killed_controller_leaves_nothing", a_killed_controller_leaves_nothing),
+    ("a_killed_zygote_takes_all_hosts_with_it", a_killed_zygote_takes_all_hosts_with_it),
+    ("dropping_hosts_is_quick_and_leaves_nothing", dropping_hosts_is_quick_and_leaves_nothing),
+];
+
+/// In the environment of the victim and of everything that it starts.
+const MARK: &str = "SPLITBRAIN_TEST_MARK";
+const A_SECOND: Duration = Duration::from_secs(1);
+
+/// The part of the controller that dies: hosts, processes, and every kind of fault.
+pub fn victim(rung: &str, dir: &str) {
+    let rung = Rung::ALL.into_iter().find(|r| r.name() == rung).expect("a rung");
+    let lab = Lab::in_dir(rung, 4, 1, Scratch::existing(Path::new(dir)));
+    let mark = std::env::var(MARK).expect("a mark");
+    for host in 0..4 {
+        let mut process = lab.process(host, &["family", "2"]);
+        process.env.insert(MARK.to_owned(), mark.clone());
+        lab.hosts.spawn(HostId(host), process).expect("a process");
+    }
+    let cut = Link { cut: true, ..Link::default() };
+    let slow = Link { delay_us: 100_000, ..Link::default() };
+    let held = Link { hold: true, ..Link::default() };
+    let ids = [HostId(0), HostId(1), HostId(2)];
+    lab.hosts.wire().set(&[(ids[0], ids[1], cut), (ids[1], ids[0], slow), (ids[0], ids[2], held)]);
+    lab.hosts.pause(HostId(2)).expect("paused");
+    lab.hosts.crash(HostId(3)).expect("crashed");
+    let _socket = lab.hosts.socket(HostId(0)).expect("a socket");
+    println!("ready");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).expect("a line");
+    let began = Instant::now();
+    drop(lab);
+    println!("{}", began.elapsed().as_millis());
+    std::io::stdin().read_line(&mut line).expect("an end");
+}
+
+fn a_killed_controller_leaves_nothing(rung: Rung) {
+    let mut victim = Victim::start(rung);
+    victim.child.kill().expect("kill");
+    assert_eq!(victim.child.wait().expect("wait").signal(), Some(9));
+    victim.nothing_left_but(0);
+    let files: Vec<_> = fs::read_dir(victim.dir.path("")).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    let asked_for = |name: &str| name.ends_with(".pcap") || name.ends_with(".out") || name.ends_with(".err");
+    assert!(files.iter().all(|name| asked_for(&name.to_string_lossy())), "{files:?}");
+}
+
+fn a_killed_zygote_takes_all_hosts_with_it(rung: Rung) {
+    let victim = Victim::start(rung);
+    let threads = fs::read_dir(format!("/proc/{}/task", victim.child.id())).unwrap().flatten();
+    let mut children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let zygote = children.find_map(|pids| pids.split_whitespace().next()?.parse().ok()).expect("a zygote");
+    kill(Pid::from_raw(zygote), Signal::SIGKILL).unwrap();
+    victim.nothing_left_but(1);
+}
+
+fn dropping_hosts_is_quick_and_leaves_nothing(rung: Rung) {
+    let mut victim = Victim::start(rung);
+    std::io::Write::write_all(&mut victim.child.stdin.as_ref().unwrap(), b"drop\n").unwrap();
+    let took: u64 = victim.says().parse().unwrap();
+    assert!(took < 200, "{took} ms");
+    victim.nothing_left_but(1);
+}
+
+/// A controller in a process of its own, and what the machine looked like before and with it.
+struct Victim {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    dir: Scratch,
+    mark: String,
+    mounts: Vec<String>,
+    devices: BTreeSet<String>,
+    /// Of its hosts and zygote.
+    namespaces: BTreeSet<String>,
+}
+
+impl Victim {
+    fn start(rung: Rung) -> Victim {
+        let dir = Scratch::new();
+        let (mounts, devices) = (mounts(), names("/sys/class/net"));
+        let mark = dir.path("").display().to_string();
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("victim").args([peers::ARGUMENT, "victim", rung.name(), &mark]).env(MARK, &mark);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a victim");
+        let out = BufReader::new(child.stdout.take().expect("its output"));
+        let mut victim = Victim { child, out, dir, mark, mounts, devices, namespaces: BTreeSet::new() };
+        assert_eq!(victim.says(), "ready");
+        let processes = victim.processes();
+        // Itself, the zygote, three agents, and three families of three.
+        assert!(processes.len() >= 5, "{processes:?}");
+        let own: BTreeSet<String> = links("/proc/self/ns").collect();
+        victim.namespaces = processes.iter().flat_map(|pid| links(&format!("/proc/{pid}/ns"))).collect();
+        victim.namespaces.retain(|namespace| !own.contains(namespace));
+        assert!(victim.namespaces.len() >= 3 * 5, "{:?}", victim.namespaces);
+        victim
+    }
+
+    fn says(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).expect("a line");
+        line.trim().to_owned()
+    }
+
+    /// Everything that carries the mark, the dead not yet buried included.
+    fn processes(&self) -> Vec<String> {
+        let of = format!("{MARK}={}", self.mark);
+        let carries = |pid: &String| {
+            fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| env.split(|b| *b == 0).any(|v| v == of.as_bytes()))
+        };
+        pids().filter(carries).collect()
+    }
+
+    /// Waits a second at most for the end of everything but `count` processes.
+    fn nothing_left_but(&self, count: usize) {
+        let deadline = Instant::now() + A_SECOND;
+        loop {
+            let left = self.left(count);
+            if left.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "left behind: {left:#?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn left(&self, count: usize) -> Vec<String> {
+        let mut left: Vec<String> = self.processes().into_iter().map(|pid| format!("process {pid}")).collect();
+        left.truncate(if left.len() > count { left.len() } else { 0 });
+        for pid in pids().filter(|pid| !is_dead(pid)) {
+            let held = links(&format!("/proc/{pid}/ns")).chain(links(&format!("/proc/{pid}/fd")));
+            left.extend(held.filter(|link| self.namespaces.contains(link)).map(|link| format!("{link} by {pid}")));
+        }
+        left.extend(mounts().into_iter().filter(|mount| !self.mounts.contains(mount)));
+        left.extend(names("/sys/class/net").difference(&self.devices).cloned());
+        for dir in ["/tmp", "/var/tmp", "/dev/shm"] {
+            let foreign = |name: &String| name.contains(&format!("splitbrain-test-{}-", self.child.id()));
+            left.extend(names(dir).into_iter().filter(foreign));
+        }
+        left
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        // It may be dead already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn pids() -> impl Iterator<Item = String> {
+    names("/proc").into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// A dead process waits for whoever inherited it to bury it; it holds nothing but its number.
+fn is_dead(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+}
+
+fn mounts() -> Vec<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
+    table.lines().map(str::to_owned).collect()
+}
+
+fn names(dir: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn links(dir: &str) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.display().to_string()))
+}
