@@ -128,8 +128,9 @@ fn two_runs_side_by_side_do_not_notice_each_other() {
 fn under_fault(scratch: &Scratch, fault: &str) -> std::process::Child {
     let arguments = ["test", "single-leader", "--nodes", "3", "--duration", "60s", "--rate", "200", "--faults", fault];
     let child = spawn(scratch, &[&arguments[..], &["--seed", "1", "--format", "json"]].concat());
-    let ledger = scratch.path.join("runs/latest/ledger.jsonl");
-    let installed = || std::fs::read_to_string(&ledger).is_ok_and(|text| text.contains(fault));
+    let history = scratch.path.join("runs/latest/history.jsonl");
+    let event = format!("\"f\":\"{fault}\"");
+    let installed = || std::fs::read_to_string(&history).is_ok_and(|text| text.contains(&event));
     assert!(eventually(Duration::from_secs(40), installed), "no fault was installed");
     child
 }

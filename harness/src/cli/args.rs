@@ -69,6 +69,7 @@ impl From<RungArg> for Rung {
 
 /// `splitbrain test`.
 #[derive(Args, Debug)]
+#[command(args_override_self = true)]
 #[command(after_help = "Examples:\n  \
     splitbrain test                                              the suite, under 90 s\n  \
     splitbrain test single-leader --faults partition,kill        one cluster, faults drawn from a fresh seed\n  \

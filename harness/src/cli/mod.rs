@@ -1,6 +1,6 @@
 //! The `splitbrain` command: arguments in, text or JSON out, an exit code. Only this module prints.
 
-mod args;
+pub mod args;
 mod check;
 mod doctor;
 mod explain;

@@ -150,10 +150,10 @@ fn schedule_from(path: &Path, nodes: usize, duration_ms: u64) -> Result<Schedule
     let text = std::fs::read_to_string(path).map_err(|e| Failure::file(USAGE, "read", path, &e))?;
     let names: Vec<String> = (1..=nodes).map(|n| format!("n{n}")).collect();
     let schedule = Schedule::parse(&path.display().to_string(), &text, &names)
-        .map_err(|e| Failure::usage(e.to_string()).help("see docs/guide/schedules.md and examples/schedules/"))?;
+        .map_err(|e| Failure::usage(e.to_string()).help(e.remedy.clone()))?;
     for problem in schedule.validate(nodes, Some(duration_ms)) {
         if problem.severity == Severity::Error {
-            return Err(Failure::usage(format!("{}: {problem}", path.display())));
+            return Err(Failure::usage(format!("{}: {problem}", path.display())).help(problem.remedy));
         }
         anstream::eprintln!("warning: {}: {problem}", path.display());
     }
