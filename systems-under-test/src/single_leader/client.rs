@@ -62,6 +62,8 @@ pub struct SingleLeaderClient {
     leader: usize,
     /// The replica that a sticky session reads from.
     replica: usize,
+    /// How often in a row that one could not be reached in time.
+    doubts: u32,
     draws: u64,
     next_id: u64,
     /// The highest epoch of a state that answered.
@@ -72,8 +74,8 @@ pub struct SingleLeaderClient {
 
 /// What one node said, or why it said nothing.
 enum Exchange {
-    /// It was never asked.
-    Unreachable(String),
+    /// It was never asked: no connection could be opened, and `certain` says that this was no matter of time.
+    Unreachable { why: String, certain: bool },
     /// It was asked and may have begun.
     Unanswered(String),
     /// It executed the operation: the JSON of what was found.
@@ -92,6 +94,7 @@ impl SingleLeaderClient {
             links: (0..count).map(|_| None).collect(),
             leader: config.preferred % count,
             replica: (mix(u64::from(config.session)) % count as u64) as usize,
+            doubts: 0,
             draws: 0,
             next_id: 0,
             epoch: 0,
@@ -117,7 +120,9 @@ impl SingleLeaderClient {
                 Ok(operation) => Completion::Ok(operation),
                 Err(error) => Completion::Info(format!("the answer makes no sense: {error}")),
             },
-            Exchange::NoEffect(why) | Exchange::Unreachable(why) | Exchange::Refused(why, _) => Completion::Fail(why),
+            Exchange::NoEffect(why) | Exchange::Unreachable { why, .. } | Exchange::Refused(why, _) => {
+                Completion::Fail(why)
+            }
             Exchange::Unanswered(why) if update => Completion::Info(why),
             Exchange::Unanswered(why) => Completion::Fail(why),
         };
@@ -163,15 +168,25 @@ impl SingleLeaderClient {
     }
 
     /// Asks the session's replica. Only when that cannot be reached at all does the session move on, and then it stays
-    /// with the next: a replica that refuses or is slow is still the one whose past the session has seen.
+    /// with the next: a replica that refuses or is slow is still the one whose past the session has seen. A connection
+    /// that does not open in time may be slow as well; it takes two in a row.
     async fn ask_sticky(&mut self, op: &RawValue, deadline: Instant) -> (Exchange, usize) {
         loop {
             let node = self.replica;
             let exchange = self.exchange(node, op, deadline).await;
             match &exchange {
-                Exchange::Done(_) | Exchange::NoEffect(_) => return (exchange, node),
-                Exchange::Unreachable(_) => self.replica = (node + 1) % self.links.len(),
-                _ => {}
+                Exchange::Done(_) | Exchange::NoEffect(_) => {
+                    self.doubts = 0;
+                    return (exchange, node);
+                }
+                Exchange::Unreachable { certain, .. } => {
+                    self.doubts += 1;
+                    if *certain || self.doubts >= 2 {
+                        self.replica = (node + 1) % self.links.len();
+                        self.doubts = 0;
+                    }
+                }
+                _ => self.doubts = 0,
             }
             if Instant::now() + ASK_AGAIN >= deadline {
                 return (exchange, node);
@@ -181,14 +196,14 @@ impl SingleLeaderClient {
     }
 
     async fn exchange(&mut self, node: usize, op: &RawValue, deadline: Instant) -> Exchange {
-        if let Err(why) = self.connect(node, deadline).await {
-            return Exchange::Unreachable(why);
+        if let Err(unreachable) = self.connect(node, deadline).await {
+            return unreachable;
         }
         self.next_id += 1;
         let id = self.next_id;
         let position = if self.config.token { self.written } else { 0 };
         let ask = Ask { id, session: self.config.session, epoch: self.epoch, position, op };
-        let Some(link) = &mut self.links[node] else { return Exchange::Unreachable("no connection".into()) };
+        let Some(link) = &mut self.links[node] else { unreachable!("connected above") };
         let exchange = match timeout_at(deadline, link.ask(&Request::Ask(ask))).await {
             Err(_) => Exchange::Unanswered(format!("no answer from {} in time", self.config.nodes[node])),
             Ok(Err(error)) => Exchange::Unanswered(format!("connection to {} lost: {error}", self.config.nodes[node])),
@@ -220,18 +235,25 @@ impl SingleLeaderClient {
         }
     }
 
-    async fn connect(&mut self, node: usize, deadline: Instant) -> Result<(), String> {
+    async fn connect(&mut self, node: usize, deadline: Instant) -> Result<(), Exchange> {
         if self.links[node].as_ref().is_some_and(Link::is_open) {
             return Ok(());
         }
         self.links[node] = None;
         let address = self.config.nodes[node];
-        let stream = timeout_at(deadline.min(Instant::now() + CONNECT), self.config.dial.dial(address)).await;
-        let stream = stream
-            .map_err(|_| format!("cannot connect to {address} in time"))?
-            .map_err(|error| format!("cannot connect to {address}: {error}"))?;
-        self.links[node] = Some(Link::new(stream));
-        Ok(())
+        match timeout_at(deadline.min(Instant::now() + CONNECT), self.config.dial.dial(address)).await {
+            Ok(Ok(stream)) => {
+                self.links[node] = Some(Link::new(stream));
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                let certain = error.kind() != std::io::ErrorKind::TimedOut;
+                Err(Exchange::Unreachable { why: format!("cannot connect to {address}: {error}"), certain })
+            }
+            Err(_) => {
+                Err(Exchange::Unreachable { why: format!("cannot connect to {address} in time"), certain: false })
+            }
+        }
     }
 }
 

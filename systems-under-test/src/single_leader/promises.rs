@@ -35,8 +35,8 @@ pub(super) fn contract(settings: &Settings, nodes: usize) -> Contract {
         .with(WritesFollowReads, one_past(settings, nodes))
         .with(ConsistentPrefix, one_past(settings, nodes))
         .with(CounterBounds, counter_bounds(settings, nodes))
-        .with(Convergence, Promise::Yes)
-        .with(Recovery, Promise::Yes)
+        .with(Convergence, unattended(settings))
+        .with(Recovery, unattended(settings))
 }
 
 fn no(because: &str) -> Promise {
@@ -99,6 +99,14 @@ fn monotonic_reads(settings: &Settings, nodes: usize) -> Promise {
             };
             unless(&[forks, UNREACHABLE].concat(), because)
         }
+    }
+}
+
+/// Everything comes back by itself, unless an operator has deposed a leader without making another.
+fn unattended(settings: &Settings) -> Promise {
+    match settings.rules.failover {
+        Failover::Manual => unless(PROMOTE, "a node that was promoted and finds no votes leaves nobody to lead"),
+        _ => Promise::Yes,
     }
 }
 

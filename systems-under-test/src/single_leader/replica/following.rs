@@ -25,7 +25,7 @@ enum Fit {
     After(u64),
     /// They do not; the leader should try after this one.
     Try(u64),
-    /// The logs differ at or below the base, where nothing can be undone.
+    /// The logs differ in what the snapshot has in it, where nothing can be undone.
     Diverged,
 }
 
@@ -51,7 +51,11 @@ impl Replica {
 
     pub(super) fn take_entries(&mut self, prev: Mark, last: u64, commit: u64, mut entries: Vec<Entry>) {
         let Some(leader) = self.leader() else { return };
-        let after = match self.fit(prev, last, &mut entries) {
+        let fit = match self.fit(prev, last, &mut entries) {
+            Fit::After(position) => self.compare(position, &entries),
+            other => other,
+        };
+        let after = match fit {
             Fit::After(position) => position,
             Fit::Try(hint) => return self.send(leader, Message::Reject { epoch: self.epoch, hint, snapshot: false }),
             Fit::Diverged => {
@@ -86,8 +90,18 @@ impl Replica {
         match self.log.mark(prev.position) {
             None => Fit::Try(self.log.last().position),
             Some(mark) if mark == prev => Fit::After(prev.position),
-            Some(_) if prev.position == base.position => Fit::Diverged,
+            Some(_) if prev.position <= self.snapshot.mark.position => Fit::Diverged,
             Some(_) => Fit::Try(self.log.before_epoch_of(prev.position)),
+        }
+    }
+
+    /// Whether what the snapshot has in it is what the leader sends.
+    fn compare(&self, after: u64, entries: &[Entry]) -> Fit {
+        let covered = self.snapshot.mark.position.saturating_sub(after) as usize;
+        let same = |(position, entry): (u64, &Entry)| self.log.mark(position).is_none_or(|m| m.epoch == entry.epoch);
+        match (after + 1..).zip(entries.iter().take(covered)).all(same) {
+            true => Fit::After(after),
+            false => Fit::Diverged,
         }
     }
 
@@ -186,13 +200,13 @@ impl Replica {
     /// Whether a snapshot of the leader's log helps: it is beyond this log's end, or this log provably is another one.
     fn needs(&self, mark: Mark, last: u64) -> bool {
         let base = self.log.base();
-        if mark.position <= self.verified {
-            return false;
+        if self.diverged || mark.position <= self.verified {
+            return self.diverged;
         }
         match self.log.mark(mark.position) {
             Some(own) => own != mark,
             None if mark.position > base.position => true,
-            None => self.verified < base.position && (self.diverged || last < base.position),
+            None => self.verified < base.position && last < base.position,
         }
     }
 

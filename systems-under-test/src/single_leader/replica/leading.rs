@@ -160,18 +160,27 @@ impl Replica {
         let (now, last) = (self.now, self.log.last().position);
         let Role::Leading(leading) = &mut self.role else { return };
         let follower = &mut leading.followers[from];
-        if epoch != self.epoch || hint < follower.acked {
+        if epoch != self.epoch {
             return;
         }
         follower.heard = now;
-        match follower.pace {
-            Pace::Snapshot { since, .. } if now < since + SNAPSHOT_AGAIN_US => return,
-            _ => follower.under_way.clear(),
+        if snapshot {
+            // It will go back behind what it has acknowledged.
+            follower.acked = 0;
         }
+        if let Pace::Snapshot { mark, since } = follower.pace {
+            // What comes back until the snapshot has arrived is no news, unless it is of no use.
+            let useless = hint > mark.position && !snapshot;
+            if now < since + SNAPSHOT_AGAIN_US && !useless {
+                return;
+            }
+        }
+        follower.under_way.clear();
         if snapshot {
             return self.send_snapshot(from);
         }
-        follower.next = hint.min(last) + 1;
+        // What it has acknowledged agrees, whatever an old rejection says.
+        follower.next = hint.clamp(follower.acked, last) + 1;
         follower.pace = Pace::Probing { asked: false };
     }
 

@@ -167,7 +167,7 @@ pub struct Replica {
     // As a follower.
     heard: u64,
     verified: u64,
-    /// The leader's log differs at or below the base of this one.
+    /// The leader's log differs from what this node's snapshot has in it.
     diverged: bool,
     ack_owed: bool,
     vote_owed: Option<Peer>,
