@@ -111,6 +111,9 @@ pub struct Report {
     pub operations: Operations,
     /// Faults, in the order of installation.
     pub faults: Vec<FaultRecord>,
+    /// Packets and lateness of the wire.
+    #[serde(default)]
+    pub wire: Json,
     /// What the reader should know besides: nodes that ended by themselves, operations that began late.
     pub notes: Vec<String>,
     /// Length of the run, start of the hosts to the verdict.
@@ -132,6 +135,7 @@ impl Report {
             workloads: Vec::new(),
             operations: Operations::default(),
             faults: Vec::new(),
+            wire: Json::Null,
             notes: Vec::new(),
             seconds: 0.0,
         }

@@ -22,6 +22,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 const DUMP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often nodes are asked whether they are ready.
 const PROBE_INTERVAL: Duration = Duration::from_millis(25);
+/// A wire that is late by more than this bears on what timeouts mean.
+const LAG: Duration = Duration::from_millis(50);
 /// How long nodes get to end by themselves after SIGTERM.
 const GRACE_MS: u64 = 300;
 
@@ -213,9 +215,29 @@ impl RunningCluster {
         failure.help(format!("read {}", self.dir.shown().join("nodes").display()))
     }
 
-    /// What the wire has to say that bears on trust: packets that got lost although no fault lost them.
+    /// What the wire has to say that bears on trust: packets that got lost although no fault lost them, and a wire that
+    /// did not get the processor when it needed it.
     pub fn notes(&self) -> Vec<String> {
-        Vec::new()
+        let mut notes = Vec::new();
+        for (node, host) in self.nodes.iter().enumerate() {
+            if let Ok(lost @ 1..) = self.hosts.unwanted_loss(*host) {
+                notes.push(format!("{} lost {lost} packets that no fault lost: its queue was full", self.names[node]));
+            }
+        }
+        let worst = Duration::from_micros(self.hosts.wire().lag().worst_us);
+        if worst >= LAG {
+            notes.push(format!("the wire was once {} ms late: this machine is busy", worst.as_millis()));
+        }
+        notes
+    }
+
+    /// What the wire did, in all.
+    pub fn wire(&self) -> serde_json::Value {
+        let wire = self.hosts.wire();
+        serde_json::json!({
+            "packets": wire.total(),
+            "lag_us": { "worst": wire.lag().worst_us, "mean": wire.lag().mean_us },
+        })
     }
 
     /// Stops all nodes.

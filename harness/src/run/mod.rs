@@ -179,6 +179,7 @@ impl<'a> Run<'a> {
         report.operations = lived.operations;
         report.faults = std::mem::take(&mut lived.nemesis.records);
         report.notes = lived.notes;
+        report.wire = lived.wire;
         report.seconds = self.clock.elapsed_ms() as f64 / 1000.0;
         self.dir.write_json("verdict.json", &report)?;
         self.dir.write_json("run.json", file)?;
@@ -344,7 +345,7 @@ impl<'a> Run<'a> {
                 .push(format!("{late} operations began late: the rate asked for is more than this cluster takes here"));
         }
         notes.extend(cluster.notes());
-        Lived { operations, circumstances, nemesis, notes }
+        Lived { operations, circumstances, nemesis, notes, wire: cluster.wire() }
     }
 
     fn phase(&self, phase: &'static str) {
@@ -367,6 +368,7 @@ struct Lived {
     circumstances: Circumstances,
     nemesis: Nemesis,
     notes: Vec<String>,
+    wire: serde_json::Value,
 }
 
 async fn flush(recorder: Arc<Recorder>) {
