@@ -86,6 +86,38 @@ enum Exchange {
     Refused(String, Option<usize>),
 }
 
+/// The attempts at one operation.
+struct Tries {
+    deadline: Instant,
+    timeout: Duration,
+    /// The last refusal; before the first, whatever happened first.
+    said: Option<(Exchange, usize)>,
+}
+
+impl Tries {
+    fn new(deadline: Instant, timeout: Duration) -> Tries {
+        Tries { deadline, timeout, said: None }
+    }
+
+    /// Until when to wait for one node, so that time is left for others.
+    fn patience(&self) -> Instant {
+        self.deadline.min(Instant::now() + self.timeout / 2)
+    }
+
+    /// Waits a little before the next attempt. When too little time is left for one, returns what to say in the end:
+    /// what a node said rather than that one said nothing.
+    async fn again(&mut self, exchange: Exchange, node: usize) -> Option<(Exchange, usize)> {
+        if self.said.is_none() || matches!(exchange, Exchange::Refused(..)) {
+            self.said = Some((exchange, node));
+        }
+        if Instant::now() + ASK_AGAIN + self.timeout / 10 >= self.deadline {
+            return self.said.take();
+        }
+        sleep(ASK_AGAIN).await;
+        None
+    }
+}
+
 impl SingleLeaderClient {
     /// A client with no connection yet.
     pub fn new(config: ClientConfig) -> SingleLeaderClient {
@@ -101,6 +133,21 @@ impl SingleLeaderClient {
             written: 0,
             config,
         }
+    }
+
+    /// Takes this node for the leader, until it says otherwise.
+    pub fn prefer(&mut self, node: usize) {
+        self.leader = node % self.links.len();
+    }
+
+    /// The replica that a sticky session reads from now.
+    pub fn replica(&self) -> usize {
+        self.replica
+    }
+
+    /// Closes all connections; the next operation opens new ones.
+    pub fn hang_up(&mut self) {
+        self.links.iter_mut().for_each(|link| *link = None);
     }
 
     async fn run(&mut self, operation: &Operation) -> Answer {
@@ -131,39 +178,48 @@ impl SingleLeaderClient {
 
     /// Asks whoever leads, following hints, until somebody executes it or time is over.
     async fn ask_leader(&mut self, op: &RawValue, update: bool, deadline: Instant) -> (Exchange, usize) {
+        let mut hints = 0;
+        let mut tries = Tries::new(deadline, self.config.timeout);
         loop {
             let node = self.leader;
-            let exchange = self.exchange(node, op, deadline).await;
+            let patience = if update { deadline } else { tries.patience() };
+            let exchange = self.exchange(node, op, patience).await;
             match &exchange {
                 Exchange::Done(_) | Exchange::NoEffect(_) => return (exchange, node),
                 Exchange::Unanswered(_) if update => {
                     self.leader = (node + 1) % self.links.len();
                     return (exchange, node);
                 }
-                Exchange::Refused(_, Some(leader)) if *leader < self.links.len() => self.leader = *leader,
+                Exchange::Refused(_, Some(leader)) if *leader < self.links.len() => {
+                    self.leader = *leader;
+                    hints += 1;
+                    // Where the leader changes, hints may lead in a circle.
+                    if hints % self.links.len() != 0 {
+                        continue;
+                    }
+                }
                 _ => self.leader = (node + 1) % self.links.len(),
             }
-            if Instant::now() + ASK_AGAIN >= deadline {
-                return (exchange, node);
+            if let Some(last) = tries.again(exchange, node).await {
+                return last;
             }
-            sleep(ASK_AGAIN).await;
         }
     }
 
     /// Asks a replica drawn for this read; another when it does not answer.
     async fn ask_any(&mut self, op: &RawValue, deadline: Instant) -> (Exchange, usize) {
+        let mut tries = Tries::new(deadline, self.config.timeout);
         loop {
             self.draws += 1;
             let drawn = mix(u64::from(self.config.session) << 32 ^ self.draws) % self.links.len() as u64;
             let node = drawn as usize;
-            // A node that does not answer leaves time for others.
-            let patience = Instant::now() + self.config.timeout / 2;
-            let exchange = self.exchange(node, op, deadline.min(patience)).await;
-            let done = matches!(exchange, Exchange::Done(_) | Exchange::NoEffect(_));
-            if done || Instant::now() + ASK_AGAIN >= deadline {
+            let exchange = self.exchange(node, op, tries.patience()).await;
+            if matches!(exchange, Exchange::Done(_) | Exchange::NoEffect(_)) {
                 return (exchange, node);
             }
-            sleep(ASK_AGAIN).await;
+            if let Some(last) = tries.again(exchange, node).await {
+                return last;
+            }
         }
     }
 
@@ -171,6 +227,7 @@ impl SingleLeaderClient {
     /// with the next: a replica that refuses or is slow is still the one whose past the session has seen. A connection
     /// that does not open in time may be slow as well; it takes two in a row.
     async fn ask_sticky(&mut self, op: &RawValue, deadline: Instant) -> (Exchange, usize) {
+        let mut tries = Tries::new(deadline, self.config.timeout);
         loop {
             let node = self.replica;
             let exchange = self.exchange(node, op, deadline).await;
@@ -188,10 +245,9 @@ impl SingleLeaderClient {
                 }
                 _ => self.doubts = 0,
             }
-            if Instant::now() + ASK_AGAIN >= deadline {
-                return (exchange, node);
+            if let Some(last) = tries.again(exchange, node).await {
+                return last;
             }
-            sleep(ASK_AGAIN).await;
         }
     }
 

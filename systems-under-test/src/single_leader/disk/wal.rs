@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! log:  [head: base mark] [record: positions 205–207] [record: 208] [record: 209–340] …
-//!                                                                    └ one write, one flush
+//!                                                                   └ one write, one flush
 //! ```
 //!
 //! Entries that are flushed together are one record, and the next record is written only after the flush. So whatever
@@ -12,7 +12,8 @@
 //! never had them. (It cannot tell a flipped bit in the last record from a torn tail: nothing follows that would prove
 //! the flush.)
 //!
-//! Whatever is not an append (compaction, dropping a tail) writes a new file and renames it.
+//! Whatever is not an append (compaction, dropping a tail) writes a new file and renames it. Its head says how long it
+//! was then: up to there nothing can be torn, and everything bad is damage.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -26,6 +27,9 @@ use crate::single_leader::replica::log::{Entry, Log, Mark};
 pub(super) const NAME: &str = "log";
 
 const MAGIC: &[u8; 8] = b"sb-log-1";
+
+/// The record at the start: magic, epoch and position of the base, how long the file was when it was written whole.
+const HEAD_LEN: usize = record::HEADER_LEN + MAGIC.len() + 3 * 8;
 
 #[derive(Debug)]
 pub(super) struct Wal {
@@ -41,7 +45,7 @@ impl Wal {
     pub(super) fn open(dir: &Path, note: &mut dyn FnMut(String)) -> Result<(Wal, Log), DiskError> {
         let path = dir.join(NAME);
         if atomic::read(&path).map_err(DiskError::io("read", &path))?.is_none() {
-            atomic::replace(dir, NAME, &head(Mark::default())).map_err(DiskError::io("create", &path))?;
+            atomic::replace(dir, NAME, &whole(Mark::default(), &[])).map_err(DiskError::io("create", &path))?;
         }
         let content = std::fs::read(&path).map_err(DiskError::io("read", &path))?;
         let Scanned { base, entries, good } = scan(&content).map_err(|what| DiskError::damaged(&path, what))?;
@@ -81,12 +85,8 @@ impl Wal {
 
     /// Replaces the log.
     pub(super) fn rewrite(&mut self, base: Mark, entries: &[Entry]) -> Result<(), DiskError> {
-        let mut content = head(base);
-        if !entries.is_empty() {
-            record::put(&mut content, |bytes| put_entries(bytes, base.position + 1, entries));
-        }
         let path = self.dir.join(NAME);
-        atomic::replace(&self.dir, NAME, &content).map_err(DiskError::io("replace", &path))?;
+        atomic::replace(&self.dir, NAME, &whole(base, entries)).map_err(DiskError::io("replace", &path))?;
         self.file = OpenOptions::new().append(true).open(&path).map_err(DiskError::io("open", &path))?;
         self.base = base;
         self.next = base.position + 1 + entries.len() as u64;
@@ -94,13 +94,21 @@ impl Wal {
     }
 }
 
-fn head(base: Mark) -> Vec<u8> {
-    let mut bytes = Vec::new();
+/// The bytes of a log that is written at once.
+fn whole(base: Mark, entries: &[Entry]) -> Vec<u8> {
+    let mut content = Vec::new();
+    if !entries.is_empty() {
+        record::put(&mut content, |bytes| put_entries(bytes, base.position + 1, entries));
+    }
+    let sealed = (HEAD_LEN + content.len()) as u64;
+    let mut bytes = Vec::with_capacity(HEAD_LEN + content.len());
     record::put(&mut bytes, |bytes| {
         bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&base.epoch.to_le_bytes());
-        bytes.extend_from_slice(&base.position.to_le_bytes());
+        for number in [base.epoch, base.position, sealed] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
     });
+    bytes.extend_from_slice(&content);
     bytes
 }
 
@@ -120,10 +128,11 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
-fn get_head(payload: &[u8]) -> Option<Mark> {
+fn get_head(payload: &[u8]) -> Option<(Mark, u64)> {
     let mut rest = payload.strip_prefix(MAGIC)?;
-    let (epoch, position) = (u64::from_le_bytes(take(&mut rest)?), u64::from_le_bytes(take(&mut rest)?));
-    rest.is_empty().then_some(Mark { epoch, position })
+    let mut number = || take(&mut rest).map(u64::from_le_bytes);
+    let (epoch, position, sealed) = (number()?, number()?, number()?);
+    rest.is_empty().then_some((Mark { epoch, position }, sealed))
 }
 
 fn get_entries(mut payload: &[u8], first: u64, entries: &mut Vec<Entry>) -> Option<()> {
@@ -150,8 +159,8 @@ struct Scanned {
 
 fn scan(content: &[u8]) -> Result<Scanned, String> {
     let payload = record::get(content).ok_or("its head has a wrong checksum")?;
-    let base = get_head(payload).ok_or("it is not a log of this format")?;
-    let mut good = record::HEADER_LEN + payload.len();
+    let (base, sealed) = get_head(payload).ok_or("it is not a log of this format")?;
+    let mut good = HEAD_LEN;
     let mut entries = Vec::new();
     while let Some(payload) = record::get(&content[good..]) {
         let first = base.position + 1 + entries.len() as u64;
@@ -159,6 +168,9 @@ fn scan(content: &[u8]) -> Result<Scanned, String> {
             format!("the record at byte {good} has the right checksum and does not hold the entries from {first} on")
         })?;
         good += record::HEADER_LEN + payload.len();
+    }
+    if (good as u64) < sealed {
+        return Err(format!("the record at byte {good} is bad and was written whole"));
     }
     let next = base.position + 1 + entries.len() as u64;
     if let Some(at) = record_after(content, good, next) {
@@ -251,6 +263,25 @@ mod tests {
             assert_eq!(std::fs::read(dir.path().join(NAME)).expect("reads"), damaged, "nothing is touched");
         }
         assert!(open(dir.path()).expect_err("refuses").to_string().contains("refusing to start"));
+    }
+
+    #[test]
+    fn damage_anywhere_in_what_was_written_whole_is_refused() {
+        let dir = TestDir::new("wal-sealed");
+        let (mut wal, _, _) = open(dir.path()).expect("opens");
+        let base = Mark { epoch: 1, position: 10 };
+        wal.rewrite(base, &[entry(1, 11), entry(2, 12)]).expect("rewrites");
+        drop(wal);
+        let path = dir.path().join(NAME);
+        let content = std::fs::read(&path).expect("reads");
+        for at in 0..content.len() {
+            let mut damaged = content.clone();
+            damaged[at] ^= 0x10;
+            std::fs::write(&path, &damaged).expect("writes");
+            assert!(matches!(open(dir.path()), Err(DiskError::Damaged { .. })), "byte {at}");
+            std::fs::write(&path, &content[..at]).expect("writes");
+            assert!(matches!(open(dir.path()), Err(DiskError::Damaged { .. })), "cut at {at}");
+        }
     }
 
     #[test]

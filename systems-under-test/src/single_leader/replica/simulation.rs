@@ -358,11 +358,7 @@ impl Cluster {
             }
             950..965 => self.compact(me),
             965..970 => self.crash(me),
-            970..985 => {
-                if self.nodes[me].replica.is_none() {
-                    self.start(me);
-                }
-            }
+            970..985 if self.nodes[me].replica.is_none() => self.start(me),
             985..990 => {
                 let (to, cut) = (self.random.below(count), self.random.below(2) == 0);
                 self.set_cut(me, to, cut);
