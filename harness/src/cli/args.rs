@@ -20,7 +20,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Run a cluster under faults and judge what it did; without a system, a suite that shows what the tool is for.
-    Test(TestArgs),
+    Test(Box<TestArgs>),
     /// Judge a recorded run or a history again.
     Check(CheckArgs),
     /// Show the verdict of a run, its evidence and the timeline around it.
@@ -93,9 +93,9 @@ pub struct TestArgs {
     /// Number of nodes.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
     pub nodes: u64,
-    /// Length of the phase with faults, such as 30s or 2m.
-    #[arg(long, value_name = "T", default_value = "20s", value_parser = duration)]
-    pub duration: Duration,
+    /// Length of the phase with faults, such as 30s or 2m. Default: 20s; in the suite 14s for each configuration.
+    #[arg(long, value_name = "T", value_parser = duration)]
+    pub duration: Option<Duration>,
     /// End that phase after this many operations, if that is earlier.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub ops: Option<u64>,

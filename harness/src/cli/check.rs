@@ -72,8 +72,7 @@ fn check_run(dir: &RunDir, history: &Path, required: &[Guarantee], args: &CheckA
     let seen = circumstances(&loaded);
     let interrupted = seen.interrupted || file.circumstances.interrupted;
     let circumstances = Circumstances { interrupted, ..seen.with_faults_of(&file.circumstances) };
-    let findings =
-        checkers::check(&loaded.history, &CheckConfig { recovery_bound_ms: bound, ..CheckConfig::default() });
+    let findings = checkers::check(&loaded.history, &CheckConfig { recovery_bound_ms: bound });
     let judgement = judge(&terms, findings, circumstances);
     let report = Report::bare(judgement, dir.shown().display().to_string(), file.again).with_plan(&plan);
     Ok(finish(report, loaded, false))

@@ -34,16 +34,22 @@ pub struct Configuration<'a> {
     pub faults: Option<&'a [String]>,
     /// The seed.
     pub seed: Seed,
+    /// The length of the phase with faults where none was asked for.
+    pub default_duration: Duration,
 }
+
+/// The length of the phase with faults of one run.
+pub const DEFAULT_DURATION: Duration = Duration::from_secs(20);
 
 /// Checks everything and draws the schedule.
 pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec, Failure> {
-    let Configuration { system, set, faults, seed } = configuration;
+    let Configuration { system, set, faults, seed, default_duration } = configuration;
+    let duration = args.duration.unwrap_or(default_duration);
     let options = Options::new(&*system, set).map_err(|e| options_failure(&*system, &e))?;
     let workloads = workloads_of(args, &*system)?;
     let required = names::guarantees(&args.require)?;
     let nodes = args.nodes as usize;
-    let duration_ms = args.duration.as_millis() as u64;
+    let duration_ms = duration.as_millis() as u64;
     let (schedule, faults) = match &args.schedule {
         Some(path) => (schedule_from(path, nodes, duration_ms)?, Vec::new()),
         None => {
@@ -52,14 +58,13 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
             let faults = faults_of(asked, nodes, faults.is_none())?;
             let schedule = generate(seed, &faults, nodes, duration_ms, &Intervals::default());
             if !faults.is_empty() && schedule.steps.is_empty() {
-                let short = format!("{} is too short for a fault", humantime::format_duration(args.duration));
+                let short = format!("{} is too short for a fault", humantime::format_duration(duration));
                 return Err(Failure::usage(short).help("use a longer --duration, or --faults none"));
             }
             (schedule, asked.to_vec())
         }
     };
     can_be_judged(&required, &workloads, &schedule)?;
-    let again = again(args, &*system, set, &faults, seed);
     let plan = Plan {
         format: PLAN_FORMAT,
         seed,
@@ -78,6 +83,7 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
         schedule,
         required,
     };
+    let again = again(args, set, &plan);
     let rung = args.rung.map(Into::into);
     Ok(RunSpec { plan, system, options, runs: args.runs.clone(), rung, pcap: args.pcap, again })
 }
@@ -182,8 +188,8 @@ fn can_be_judged(required: &[Guarantee], workloads: &[&WorkloadSpec], schedule: 
 }
 
 /// The exact command for the same plan.
-fn again(args: &TestArgs, system: &dyn System, set: &[(String, String)], faults: &[String], seed: Seed) -> String {
-    let mut words = vec!["splitbrain".to_owned(), "test".into(), system.name().to_owned()];
+fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
+    let mut words = vec!["splitbrain".to_owned(), "test".into(), plan.system.clone()];
     let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), quoted(&value)]);
     set.iter().for_each(|(key, value)| flag("set", format!("{key}={value}")));
     if !args.workload.is_empty() {
@@ -191,19 +197,22 @@ fn again(args: &TestArgs, system: &dyn System, set: &[(String, String)], faults:
     }
     match &args.schedule {
         Some(path) => flag("schedule", path.display().to_string()),
-        None if faults.is_empty() => flag("faults", "none".into()),
-        None => flag("faults", faults.join(",")),
+        None if plan.faults.is_empty() => flag("faults", "none".into()),
+        None => flag("faults", plan.faults.join(",")),
     }
     let ms = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
     let optional = [
         ("nodes", args.nodes.to_string()),
-        ("duration", ms(args.duration)),
         ("concurrency", args.concurrency.to_string()),
         ("rate", args.rate.to_string()),
         ("keys", args.keys.to_string()),
         ("op-timeout", ms(args.op_timeout)),
         ("recovery", ms(args.recovery)),
     ];
+    let duration = Duration::from_millis(plan.duration_ms);
+    if duration != DEFAULT_DURATION {
+        flag("duration", ms(duration));
+    }
     let defaults = default_arguments();
     for (name, value) in optional {
         if defaults.get(name).is_none_or(|default| *default != value) {
@@ -217,7 +226,7 @@ fn again(args: &TestArgs, system: &dyn System, set: &[(String, String)], faults:
     if args.runs != Path::new("runs") {
         flag("runs", args.runs.display().to_string());
     }
-    flag("seed", seed.0.to_string());
+    flag("seed", plan.seed.0.to_string());
     words.join(" ")
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use nemesis::seed::Seed;
 
@@ -19,6 +20,9 @@ use crate::run::{Finished, RunSpec};
 
 /// Runs at a time: each has processes of its own, and two cores carry two.
 const AT_ONCE: usize = 2;
+
+/// Faults of each configuration: long enough for a few failovers, short enough for all within ninety seconds.
+const DURATION: Duration = Duration::from_secs(14);
 
 /// One configuration of the suite.
 struct Entry {
@@ -88,7 +92,13 @@ fn entry_spec(args: &TestArgs, entry: &Entry, seed: Seed) -> Result<RunSpec, Fai
     let set: Vec<(String, String)> = entry.set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let own: Vec<String> = entry.faults.iter().map(|f| (*f).to_owned()).collect();
     let faults = args.faults.as_deref().unwrap_or(&own);
-    let configuration = Configuration { system: names::system(SYSTEM)?, set: &set, faults: Some(faults), seed };
+    let configuration = Configuration {
+        system: names::system(SYSTEM)?,
+        set: &set,
+        faults: Some(faults),
+        seed,
+        default_duration: DURATION,
+    };
     spec(args, configuration)
 }
 

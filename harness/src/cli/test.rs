@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::args::{Format, TestArgs};
 use super::logging::Logs;
-use super::plan::{Configuration, spec};
+use super::plan::{Configuration, DEFAULT_DURATION, spec};
 use super::progress::{Board, REDRAW};
 use super::{interrupt, names, print, suite};
 use crate::clock::RunClock;
@@ -19,7 +19,13 @@ pub fn test(args: &TestArgs) -> Result<u8, Failure> {
     let seed = Seed(args.seed.unwrap_or_else(fresh_seed));
     let Some(name) = &args.system else { return suite::suite(args, seed) };
     let system = names::system(name)?;
-    let configuration = Configuration { system, set: &args.set, faults: args.faults.as_deref(), seed };
+    let configuration = Configuration {
+        system,
+        set: &args.set,
+        faults: args.faults.as_deref(),
+        seed,
+        default_duration: DEFAULT_DURATION,
+    };
     let spec = spec(args, configuration)?;
     let logs = Logs::install(args.verbose);
     let interrupt = interrupt::listen()?;

@@ -23,7 +23,7 @@ const DUMP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often nodes are asked whether they are ready.
 const PROBE_INTERVAL: Duration = Duration::from_millis(25);
 /// A wire that is late by more than this bears on what timeouts mean.
-const LAG: Duration = Duration::from_millis(50);
+const LAG: Duration = Duration::from_millis(250);
 /// How long nodes get to end by themselves after SIGTERM.
 const GRACE_MS: u64 = 300;
 
