@@ -115,7 +115,13 @@ pub fn examine() -> Diagnosis {
     let rung = trials.iter().find(|trial| trial.outcome.is_ok()).map(|trial| trial.rung);
     let mut checks = vec![kernel(), processors(), open_files()];
     checks.extend(GROUPS.iter().filter_map(|group| group.check(&trials, rung.is_some())));
-    checks.extend(trials.iter().find_map(|trial| trial.outcome.as_ref().ok()).into_iter().flat_map(own_file_systems));
+    checks.extend(
+        trials
+            .iter()
+            .find_map(|trial| trial.outcome.as_ref().ok())
+            .into_iter()
+            .flat_map(|warnings| own_file_systems(warnings)),
+    );
     checks.extend(rung.map(wire));
     Diagnosis { rung, checks }
 }
@@ -198,7 +204,7 @@ fn open_files() -> Check {
 }
 
 /// What the host that was made lacks.
-fn own_file_systems(warnings: &Vec<String>) -> Vec<Check> {
+fn own_file_systems(warnings: &[String]) -> Vec<Check> {
     if warnings.is_empty() {
         return vec![ok("own-file-systems", "hosts have their own /proc and /sys")];
     }
