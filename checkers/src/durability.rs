@@ -89,7 +89,8 @@ struct Fate {
     list: u32,
     /// A transaction overwrote it itself.
     intermediate: bool,
-    reported: bool,
+    duplicated: bool,
+    aborted: bool,
 }
 
 /// What is known of the removals of an element.
@@ -106,7 +107,7 @@ struct Removal {
 
 impl Default for Fate {
     fn default() -> Self {
-        Fate { seen: (NEVER, NEVER), list: 0, intermediate: false, reported: false }
+        Fate { seen: (NEVER, NEVER), list: 0, intermediate: false, duplicated: false, aborted: false }
     }
 }
 
@@ -217,7 +218,8 @@ impl Durability {
                 fates.push(Fate::default());
                 slot(by_key, key.0 as usize).versions.push(*id);
             }
-            let overwritten = written[i + 1..].iter().any(|later| self.versions.get(*later).key == key);
+            let later = written[i + 1..].iter().filter(|later| *later != id);
+            let overwritten = later.into_iter().any(|later| self.versions.get(*later).key == key);
             if overwritten && self.keys.kind(key) == KeyKind::Register {
                 fates[id.0 as usize].intermediate = true;
             }
@@ -227,11 +229,11 @@ impl Durability {
     fn complete(&mut self, history: &History, invocation: EventIndex, event: EventIndex) {
         let kind = history.kind(event);
         let mut refused = Vec::new();
-        let fates = &self.fates;
+        let fates = &mut self.fates;
         self.versions.complete(history, invocation, event, |id, version| {
             if kind == Kind::Fail {
-                let fate = &fates[id.0 as usize];
-                if version.possible == 0 && fate.seen.0 != NEVER {
+                let fate = &mut fates[id.0 as usize];
+                if version.possible == 0 && fate.seen.0 != NEVER && !std::mem::replace(&mut fate.aborted, true) {
                     refused.push((version.key, version.value, version.writer, fate.seen.1));
                 }
             }
@@ -294,7 +296,7 @@ impl Durability {
             let Some(id) = self.check_value(history, key, *value, call, ret) else { continue };
             let fate = &mut self.fates[id.0 as usize];
             let repeated = std::mem::replace(&mut fate.list, list) == list;
-            if repeated && !fate.reported {
+            if repeated && !fate.duplicated {
                 self.repeated(history, key, id, shown, call);
             }
         }
@@ -314,6 +316,7 @@ impl Durability {
             fate.seen = (ret, call);
             if version.possible == 0 {
                 let writer = version.writer;
+                fate.aborted = true;
                 self.aborted(history, key, value, writer, call);
             }
         }
@@ -342,7 +345,7 @@ impl Durability {
         if times <= u64::from(version.possible) {
             return;
         }
-        self.fates[id.0 as usize].reported = true;
+        self.fates[id.0 as usize].duplicated = true;
         self.kinds.duplicated += 1;
         self.tally.add(|| Anomaly {
             kind: "duplicate-elements".to_owned(),

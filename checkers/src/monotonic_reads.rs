@@ -62,6 +62,8 @@ pub struct MonotonicReads {
     first_seen: FxHashMap<(u32, ValueId), (u32, u32)>,
     removed: FxHashSet<(KeyId, ValueId)>,
     marks: Marks,
+    /// Empty between two events.
+    looks: Vec<Learnt>,
     tally: Tally,
     reads: u64,
     compared: u64,
@@ -75,6 +77,15 @@ struct Look {
     newest: (u32, u32),
     /// This read has gone back: it says nothing about what came before what.
     stale: bool,
+}
+
+/// What is to be remembered of a read.
+struct Learnt {
+    /// The entry of `past`.
+    slot: u32,
+    look: Look,
+    /// Of a register.
+    version: Option<ValueId>,
 }
 
 /// What a read went back from.
@@ -177,18 +188,30 @@ impl MonotonicReads {
         if history.kind(event) != Kind::Ok {
             return;
         }
+        let mut looks = std::mem::take(&mut self.looks);
         for (key, act) in acts(history, event) {
             if let Act::Read(read) = act {
-                self.read(history, session, key, Seen { call: invocation.0, ret: event.0, what: read });
+                let seen = Seen { call: invocation.0, ret: event.0, what: read };
+                looks.extend(self.read(history, session, key, seen));
             }
         }
+        // What one operation reads is compared with what was read before it, and not within itself.
+        for Learnt { slot, look, version } in looks.drain(..) {
+            if let Some(version) = version {
+                self.first_seen.entry((slot, version)).or_insert((event.0, invocation.0));
+            }
+            let seen = Seen { call: invocation.0, ret: event.0, what: look };
+            self.past.at(slot).learn(seen, self.sessions.open(session));
+        }
+        self.looks = looks;
     }
 
-    fn read(&mut self, history: &History, session: SessionIndex, key: KeyId, read: Seen<Payload>) {
+    /// What is to be remembered of a read, if it can be judged.
+    fn read(&mut self, history: &History, session: SessionIndex, key: KeyId, read: Seen<Payload>) -> Option<Learnt> {
         let kind = self.keys.kind(key);
-        let Some(now) = answer(history, kind, read.what) else { return };
+        let now = answer(history, kind, read.what)?;
         if kind == KeyKind::Counter && self.keys.shrinks(key) {
-            return;
+            return None;
         }
         self.reads += 1;
         let (slot, past) = self.past.entry(session, key);
@@ -212,6 +235,7 @@ impl MonotonicReads {
             let Some(earlier) = answer(history, kind, then.what.answer) else { continue };
             step = step.or_else(|| judge.step(earlier, then, now, &mut self.marks));
         }
+        let mut shown = None;
         if let Answer::Version(version) = now {
             step = step.or_else(|| judge.overwritten(version, look.newest));
             let repeats = past.before(read.call).any(|then| then.what.stale && then.what.answer == read.what);
@@ -221,13 +245,13 @@ impl MonotonicReads {
             if written > look.newest.0 {
                 look.newest = (written, read.call);
             }
-            self.first_seen.entry((slot, version)).or_insert((read.ret, read.call));
+            shown = Some(version);
         }
         self.compared += u64::from(compared);
-        past.learn(Seen { call: read.call, ret: read.ret, what: look }, self.sessions.open(session));
         if let Some(step) = step {
             self.tally.add(|| step.explain(history, key, read.call));
         }
+        Some(Learnt { slot, look, version: shown })
     }
 }
 
@@ -273,7 +297,7 @@ impl Judge<'_> {
 
     /// The read that returned this version before `then` was invoked, if its coming back means anything.
     fn seen_before(&self, version: ValueId, then: &Seen<Look>) -> Option<u32> {
-        if then.what.stale || then.what.answer == Payload::Value(ValueId::NULL) {
+        if then.what.stale {
             return None;
         }
         if self.versions.find(self.key, version).is_some_and(|(_, v)| v.ambiguous || v.possible > 1) {
@@ -286,7 +310,7 @@ impl Judge<'_> {
     /// Whether this version was acknowledged before the newest write that the session has seen was invoked.
     fn overwritten(&self, version: ValueId, newest: (u32, u32)) -> Option<Step> {
         let (_, written) = self.versions.find(self.key, version)?;
-        let known = self.single_writer && written.is_certain() && written.acked < newest.0;
+        let known = self.single_writer && version != ValueId::NULL && written.is_certain() && written.acked < newest.0;
         known.then_some(Step { earlier: newest.1, value: Some(version), how: How::Overwritten })
     }
 

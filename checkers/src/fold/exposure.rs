@@ -172,7 +172,7 @@ impl<R: Rule> Exposure<R> {
             };
             views.push(view);
         }
-        let many = views.iter().any(|view| view.key() != views[0].key());
+        let many = views.len() > 1;
         let any_set = views.iter().any(|view| matches!(view, View::Set { .. }));
         let judged = many || views.iter().any(|view| !matches!(view, View::Register { .. }));
         self.figures.reads += u64::from(judged);
@@ -329,8 +329,8 @@ impl<R: Rule> Exposure<R> {
             View::Register { shown, .. } => shown,
         };
         views.iter().any(|view| {
-            let others = views.iter().map(View::key).filter(|key| *key != view.key());
-            last(view).is_some_and(|later| others.into_iter().any(|key| self.rule.is_test(&self.world, key, later)))
+            let tests = |later| views.iter().any(|other| self.rule.is_test(&self.world, other.key(), later));
+            last(view).is_some_and(tests)
         })
     }
 
@@ -414,7 +414,11 @@ impl<R: Rule> Exposure<R> {
         let mut missed = Vec::new();
         if let View::List { key, place } = *view {
             let branch = self.by_key[key.0 as usize].branches.get(place.branch);
-            let beyond = branch.list[place.len..].iter().filter_map(|value| self.world.find(key, *value));
+            // An element that is there twice is not missing.
+            let (shown, beyond) = branch.list.split_at(place.len);
+            self.marks.set(shown);
+            let beyond = beyond.iter().filter(|value| !self.marks.has(**value));
+            let beyond = beyond.filter_map(|value| self.world.find(key, *value));
             let in_effect = |id: &VersionId| self.world.effective(*id) < time && !self.reported.contains(id);
             missed.extend(beyond.filter(in_effect));
             let absent = branch

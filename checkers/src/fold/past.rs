@@ -34,7 +34,9 @@ impl<T> Default for Past<T> {
 impl<T> Past<T> {
     /// The observations that were complete when an operation was invoked, without those that were followed by another.
     pub(crate) fn before(&self, call: u32) -> impl Iterator<Item = &Seen<T>> {
-        self.0.iter().filter(move |seen| seen.ret < call)
+        let due = move |seen: &&Seen<T>| seen.ret < call;
+        let followed = move |seen: &Seen<T>| self.0.iter().filter(due).any(|other| seen.ret < other.call);
+        self.0.iter().filter(due).filter(move |seen| !followed(seen))
     }
 
     /// Takes in an observation that is complete just now. `open` are the invocations of the session's open operations.

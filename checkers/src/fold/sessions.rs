@@ -106,6 +106,11 @@ impl<T: Default> BySessionAndKey<T> {
         (slot, &mut self.values[slot as usize])
     }
 
+    /// The entry with this number.
+    pub(crate) fn at(&mut self, slot: u32) -> &mut T {
+        &mut self.values[slot as usize]
+    }
+
     /// The entry, if it is there.
     pub(crate) fn get(&self, session: SessionIndex, key: histories::KeyId) -> Option<&T> {
         self.get_with_slot(session, key).map(|(_, entry)| entry)

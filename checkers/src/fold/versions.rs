@@ -28,6 +28,8 @@ pub(crate) struct Version {
     pub(crate) oks: u16,
     /// At some time two operations that may have written it were known.
     pub(crate) ambiguous: bool,
+    /// An operation that would have written it failed.
+    pub(crate) failed: bool,
 }
 
 /// The number of a version, dense from 0 in the order of first invocation.
@@ -112,6 +114,7 @@ impl Versions {
             possible: 0,
             oks: 0,
             ambiguous: false,
+            failed: false,
         });
         VersionId(id)
     }
@@ -144,7 +147,10 @@ impl Version {
                 self.acked = self.acked.min(event);
                 self.last_ack = self.last_ack.max(event);
             }
-            Kind::Fail => self.possible = self.possible.saturating_sub(1),
+            Kind::Fail => {
+                self.possible = self.possible.saturating_sub(1);
+                self.failed = true;
+            }
             Kind::Invoke | Kind::Info => {}
         }
     }

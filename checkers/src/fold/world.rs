@@ -1,8 +1,8 @@
 //! What is known of all writes at a moment: who made them, and since when they are in effect for certain.
 //!
 //! A write is *in effect* from the moment when it was acknowledged, or when a read that shows it was completed,
-//! whichever came first. Before that it may or may not have happened. A write that failed is not in effect, whatever
-//! reads show: that it is shown at all is the business of durability.
+//! whichever came first. Before that it may or may not have happened. A value whose write has failed is left alone from
+//! then on, whatever reads show, and even if it is written again: that it is shown at all is the business of durability.
 
 use histories::{EventIndex, History, KeyId, Kind, ValueId};
 use rustc_hash::FxHashSet;
@@ -68,7 +68,7 @@ impl World {
         let facts = &mut self.facts;
         self.versions.complete(history, invocation, event, |id, version| {
             let fact = &mut facts[id.0 as usize];
-            if version.possible == 0 {
+            if version.failed {
                 fact.effective = NEVER;
             } else if ok && fact.effective == NEVER {
                 fact.effective = event.0;
@@ -91,7 +91,7 @@ impl World {
     /// The version that a read shows: one that somebody was asked to write, and that did not fail.
     pub(crate) fn find(&self, key: KeyId, value: ValueId) -> Option<VersionId> {
         let (id, version) = self.versions.find(key, value)?;
-        (version.possible > 0).then_some(id)
+        (!version.failed).then_some(id)
     }
 
     /// The version with this value, whatever became of it.
