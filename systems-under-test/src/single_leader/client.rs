@@ -70,6 +70,9 @@ pub struct SingleLeaderClient {
     epoch: u64,
     /// The position of the last acknowledged write.
     written: u64,
+    /// The position up to which the session has seen the leader's state, in transactions and compare-and-sets that
+    /// read there: its own replica must not show it less afterwards.
+    seen: u64,
 }
 
 /// What one node said, or why it said nothing.
@@ -131,6 +134,7 @@ impl SingleLeaderClient {
             next_id: 0,
             epoch: 0,
             written: 0,
+            seen: 0,
             config,
         }
     }
@@ -257,7 +261,7 @@ impl SingleLeaderClient {
         }
         self.next_id += 1;
         let id = self.next_id;
-        let position = if self.config.token { self.written } else { 0 };
+        let position = self.least_position();
         let ask = Ask { id, session: self.config.session, epoch: self.epoch, position, op };
         let Some(link) = &mut self.links[node] else { unreachable!("connected above") };
         let exchange = match timeout_at(deadline, link.ask(&Request::Ask(ask))).await {
@@ -273,12 +277,22 @@ impl SingleLeaderClient {
         exchange
     }
 
+    /// How far a replica must have come to answer this session.
+    fn least_position(&self) -> u64 {
+        let written = if self.config.token { self.written } else { 0 };
+        let seen = if self.config.read_from == ReadFrom::Sticky { self.seen } else { 0 };
+        written.max(seen)
+    }
+
     fn understand(&mut self, told: super::wire::Told<'_>, op: &RawValue) -> Exchange {
         match told.outcome {
             Outcome::Ok(found) => {
                 self.epoch = self.epoch.max(told.epoch);
                 if !op.get().starts_with(r#"["r""#) {
                     self.written = self.written.max(told.position);
+                }
+                if shows_state(op.get()) {
+                    self.seen = self.seen.max(told.position);
                 }
                 Exchange::Done(found.to_owned())
             }
@@ -317,6 +331,11 @@ impl Client for SingleLeaderClient {
     fn invoke<'a>(&'a mut self, operation: &'a Operation) -> BoxFuture<'a, Answer> {
         Box::pin(self.run(operation))
     }
+}
+
+/// Whether a command that is no plain read shows something of the state that it meets.
+fn shows_state(op: &str) -> bool {
+    op.starts_with(r#"["txn""#) || op.starts_with(r#"["cas""#)
 }
 
 /// A connection on which one question at a time is asked.
