@@ -87,6 +87,25 @@ fn asynchronous_replication_loses_writes_at_failover_and_that_is_valid_until_it_
 }
 
 #[test]
+fn reads_from_any_replica_go_back_in_time_and_sticky_ones_do_not() {
+    if !hosts_available("reads_from_any_replica_go_back_in_time_and_sticky_ones_do_not") {
+        return;
+    }
+    let scratch = Scratch::new("reads");
+    let lagging = ["--faults", "partition-one,partition-halves", "--duration", "8s", "--seed", "4"];
+    let reads = |from: &str| {
+        let set = format!("read-from={from}");
+        let (code, json, errors) = test(&scratch, &[&lagging[..], &["--set", "failover=none", "--set", &set]].concat());
+        assert_eq!(code, Some(0), "{json:#}\n{errors}");
+        json["guarantees"]["monotonic-reads"].clone()
+    };
+    let any = reads("any");
+    assert_eq!((&any["promised"], &any["observed"]), (&Json::Bool(false), &Json::from("violated")), "{any}");
+    let sticky = reads("sticky");
+    assert_eq!((&sticky["promised"], &sticky["observed"]), (&Json::Bool(true), &Json::from("held")), "{sticky}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_plan_byte_for_byte() {
     if !hosts_available("the_same_seed_gives_the_same_plan_byte_for_byte") {
         return;
