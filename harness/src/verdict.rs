@@ -176,7 +176,9 @@ fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances) -> (V
     let violated = titles(Observed::Violated, false);
     if !violated.is_empty() {
         let verb = if violated.len() == 1 { "was" } else { "were" };
-        return (Verdict::Invalid, format!("{} {verb} promised and violated", list(&violated)));
+        let required = promised().filter(|(_, r)| r.observed == Observed::Violated).all(|(_, r)| r.required);
+        let asked = if required { "required" } else { "promised" };
+        return (Verdict::Invalid, format!("{} {verb} {asked} and violated", list(&violated)));
     }
     if circumstances.interrupted {
         return (Verdict::Unknown, "the run was interrupted; nothing promised was violated until then".into());
