@@ -122,7 +122,7 @@ impl Checker for ConsistentPrefix {
             ("violations", self.tally.violations()),
         ]);
         if self.tally.violations() > 0 {
-            let what = words::count(self.tally.violations(), "read without a prefix", "reads without a prefix");
+            let what = words::count(self.tally.violations(), "read is no prefix", "reads are no prefixes");
             return self.tally.violated(history, guarantee, &what, Headline::Last, by_name);
         }
         if figures.tests > 0 {
@@ -160,9 +160,9 @@ fn fork(history: &History, key: KeyId, earlier: u32, read: u32) -> Anomaly {
         operations: vec![earlier, read],
         relations: Vec::new(),
         explanation: format!(
-            "{} and {} contradict each other: neither list is a prefix of the other",
-            words::in_full(history, earlier),
-            words::in_full(history, read),
+            "{}, and {}: neither list is a prefix of the other",
+            words::told(history, earlier),
+            words::told(history, read),
         ),
     }
 }

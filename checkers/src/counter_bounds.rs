@@ -259,7 +259,7 @@ impl CounterBounds {
 
 fn explain(history: &History, key: KeyId, counter: &Counter, read: &Read) -> Anomaly {
     let last = counter.acked_before(read.call);
-    let in_full = words::in_full(history, read.call);
+    let told = words::told(history, read.call);
     let (kind, verdict) = match read.side() {
         Side::Low => ("counter-too-low", format!("it must be at least {}", read.least)),
         _ => ("counter-too-high", format!("it can be at most {}", read.most)),
@@ -268,17 +268,17 @@ fn explain(history: &History, key: KeyId, counter: &Counter, read: &Read) -> Ano
         None => "no increment had been acknowledged when it was invoked".to_owned(),
         Some(last) => {
             let n = counter.acked.iter().take_while(|ack| ack.ret < read.call).count() as u64;
+            let sum = last.sums.up + last.sums.down;
+            let increments = words::count(n, "increment", "increments");
             format!(
-                "{} of together {}, the last of them #{}, had been acknowledged when it was invoked",
-                words::count(n, "increment", "increments"),
-                last.sums.up + last.sums.down,
+                "{increments}, of {sum} in all, had been acknowledged when it was invoked, the last by #{}",
                 last.call
             )
         }
     };
     let open = match read.most - read.least {
-        0 => "no other could be counted".to_owned(),
-        _ => "the others that could be counted were open or of unknown outcome".to_owned(),
+        0 => "no other could be counted",
+        _ => "others could be counted or not",
     };
     let relations = last.map(|last| {
         let reason = format!("#{} was acknowledged before #{} was invoked", last.call, read.call);
@@ -289,6 +289,6 @@ fn explain(history: &History, key: KeyId, counter: &Counter, read: &Read) -> Ano
         key: Some(history.key_name(key).to_string()),
         operations: last.map(|last| last.call).into_iter().chain([read.call]).collect(),
         relations: relations.into_iter().collect(),
-        explanation: format!("{in_full}: {verdict}. {acked}, and {open}"),
+        explanation: format!("{told}, and {verdict}: {acked}; {open}"),
     }
 }

@@ -1,8 +1,8 @@
 //! Durability: what was acknowledged is not lost.
 //!
 //! *An acknowledged write is there at the end, unless something that was asked for has replaced or removed it; a write
-//! that was refused is never there; and nothing is there that nobody wrote.* The accounting is that of Jepsen's `set` and
-//! `set-full` checkers (Kingsbury, `jepsen.checker`), extended to lists and registers; reading a refused write is Adya's
+//! that failed is never there; and nothing is there that nobody wrote.* The accounting is that of Jepsen's `set` and
+//! `set-full` checkers (Kingsbury, `jepsen.checker`), extended to lists and registers; reading a failed write is Adya's
 //! G1a (*Weak Consistency*, PhD thesis, MIT 1999, section 4.2.1).
 //!
 //! ```text
@@ -39,7 +39,7 @@
 //!      |--write x ← 2: ok--|                       at the end |--read x → 1--|    2 was overwritten
 //! ```
 //! **Indeterminate writes** (`info`, or still open) may be there or not; those that were read are counted as
-//! `surfaced`. Reads are held against refused writes, values that nobody wrote (`phantom`) and duplicates during the
+//! `surfaced`. Reads are held against failed writes, values that nobody wrote (`phantom`) and duplicates during the
 //! whole run, not only at the end.
 //!
 //! # What it does not detect
@@ -158,8 +158,8 @@ struct Account {
 pub(crate) const ABOUT: About = About {
     guarantee: Guarantee::Durability,
     definition: "An acknowledged write is there at the end unless something that was asked for has replaced or removed \
-                 it; a refused write is never there; nothing is there that nobody wrote, or more often than it was written.",
-    source: "The accounting follows Jepsen's set and set-full checkers (Kingsbury, jepsen.checker); reading a refused \
+                 it; a write that failed is never there; nothing is there that nobody wrote, or more often than it was written.",
+    source: "The accounting follows Jepsen's set and set-full checkers (Kingsbury, jepsen.checker); reading a failed \
              write is G1a in Adya: Weak Consistency (PhD thesis, MIT 1999), section 4.2.1.",
     does_not_detect: "A loss that was repaired before the end, or that only some replicas suffered (see convergence). In \
                       registers, a loss that another write of the key would explain. Counters are judged by \
@@ -228,17 +228,17 @@ impl Durability {
 
     fn complete(&mut self, history: &History, invocation: EventIndex, event: EventIndex) {
         let kind = history.kind(event);
-        let mut refused = Vec::new();
+        let mut aborted = Vec::new();
         let fates = &mut self.fates;
         self.versions.complete(history, invocation, event, |id, version| {
             if kind == Kind::Fail {
                 let fate = &mut fates[id.0 as usize];
                 if version.possible == 0 && fate.seen.0 != NEVER && !std::mem::replace(&mut fate.aborted, true) {
-                    refused.push((version.key, version.value, version.writer, fate.seen.1));
+                    aborted.push((version.key, version.value, version.writer, fate.seen.1));
                 }
             }
         });
-        for (key, value, writer, read) in refused {
+        for (key, value, writer, read) in aborted {
             self.aborted(history, key, value, writer, read);
         }
         for (key, act) in acts(history, invocation) {
@@ -331,10 +331,9 @@ impl Durability {
             operations: vec![writer, read],
             relations: vec![relation(writer, read, RelationKind::Wr, format!("#{read} read {}", history.value(value)))],
             explanation: format!(
-                "{} was refused, so it never happened, and yet {} shows {}",
-                words::in_full(history, writer),
-                words::in_full(history, read),
-                history.value(value),
+                "{} failed, so it never happened; and yet {}",
+                words::numbered(history, writer),
+                words::told(history, read),
             ),
         });
     }
@@ -358,11 +357,11 @@ impl Durability {
                 format!("#{read} shows what #{} added", version.writer),
             )],
             explanation: format!(
-                "{} shows element {} {times} times; it was asked for {}, by {}",
-                words::in_full(history, read),
+                "{}: {} is there {times} times, though only {} asked for it, as #{}",
+                words::told(history, read),
                 history.value(version.value),
-                words::count(version.possible.into(), "time only", "times"),
-                words::in_full(history, version.writer),
+                words::count(version.possible.into(), "operation", "operations"),
+                version.writer,
             ),
         });
     }
@@ -374,11 +373,15 @@ fn phantom(history: &History, key: KeyId, value: ValueId, read: u32) -> Anomaly 
         key: Some(history.key_name(key).to_string()),
         operations: vec![read],
         relations: Vec::new(),
-        explanation: format!(
-            "{} shows {}, which nobody had been asked to write",
-            words::in_full(history, read),
-            history.value(value),
-        ),
+        explanation: format!("{}: nobody had been asked to write {}", words::told(history, read), history.value(value)),
+    }
+}
+
+/// The one value of a read, where it has one.
+fn scalar(read: Payload) -> ValueId {
+    match read {
+        Payload::Value(value) => value,
+        _ => ValueId::NULL,
     }
 }
 
@@ -506,31 +509,46 @@ impl Durability {
             let reads: Vec<u32> = finals.iter().map(|read| read.call).collect();
             let last = reads[reads.len() - 1];
             let mut operations = vec![write];
+            let mut relations = Vec::new();
             let before = match seen {
-                (NEVER, _) => String::new(),
+                (NEVER, _) => "no read ever showed it".to_owned(),
                 (_, read) => {
                     operations.push(read);
-                    format!(" It had been read, by #{read}.")
+                    format!("#{read} had shown it")
+                }
+            };
+            let last_read = finals[finals.len() - 1].read;
+            let older = self.versions.find(version.key, scalar(last_read)).map(|(_, v)| v.writer);
+            let gone = match older.filter(|_| self.keys.kind(key) == KeyKind::Register) {
+                None => "it is not there".to_owned(),
+                Some(older) => {
+                    operations.push(older);
+                    let shown = history.value(scalar(last_read));
+                    relations.push(relation(
+                        older,
+                        write,
+                        RelationKind::Ww,
+                        format!("{shown} was there before #{write} was invoked"),
+                    ));
+                    format!("{shown} was there, by #{older}, before #{write} was invoked")
                 }
             };
             let others = match reads.len() {
                 1 => String::new(),
-                n => {
-                    format!("; neither do the last reads of the other {}", words::count(n as u64 - 1, "node", "nodes"))
-                }
+                2 => ", and so did the final read on the other node".to_owned(),
+                n => format!(", and so did the final reads on {} other nodes", n - 1),
             };
             operations.extend(&reads);
-            let relations = reads.iter().map(|r| {
-                relation(write, *r, RelationKind::Realtime, format!("#{write} had ended before #{r} was invoked"))
-            });
+            let ended = |read: &u32| format!("#{write} had ended before #{read} was invoked");
+            relations.extend(reads.iter().map(|r| relation(write, *r, RelationKind::Realtime, ended(r))));
             Anomaly {
                 kind: "lost-write".to_owned(),
                 key: Some(history.key_name(key).to_string()),
-                relations: relations.collect(),
+                relations,
                 explanation: format!(
-                    "{} was acknowledged, and the final {} does not show it{others}.{before}",
-                    words::in_full(history, write),
-                    words::in_full(history, last),
+                    "{}, which was acknowledged; {before}. In the end {}{others}: {gone}",
+                    words::told(history, write),
+                    words::told(history, last),
                 ),
                 operations,
             }
@@ -553,10 +571,10 @@ impl Durability {
                     relation(remove, last, RelationKind::Realtime, "it was removed before this read was invoked"),
                 ],
                 explanation: format!(
-                    "{} was acknowledged, after {}, and yet the final {} shows {}",
-                    words::in_full(history, remove),
-                    words::in_full(history, version.writer),
-                    words::in_full(history, last),
+                    "{}, and {}, which was acknowledged. In the end {}, and {} is there again",
+                    words::told(history, version.writer),
+                    words::told(history, remove),
+                    words::told(history, last),
                     history.value(version.value),
                 ),
                 operations,
@@ -616,7 +634,7 @@ impl Kinds {
     fn in_words(&self) -> String {
         let all = [
             (self.lost, "acknowledged write lost", "acknowledged writes lost"),
-            (self.aborted, "refused write read", "refused writes read"),
+            (self.aborted, "failed write read", "failed writes read"),
             (self.phantom, "value that nobody wrote", "values that nobody wrote"),
             (self.duplicated, "element duplicated", "elements duplicated"),
             (self.resurrected, "removed element back", "removed elements back"),

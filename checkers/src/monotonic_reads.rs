@@ -339,13 +339,8 @@ impl Step {
             How::Fell => "the counter, which is only ever incremented, had fallen".to_owned(),
         };
         let (earlier, who) = (self.earlier, words::who(history, later));
-        let explanation = format!(
-            "{who} did {}{} (#{earlier}), and later {}{} (#{later}): {verdict}",
-            words::plain(history, earlier),
-            words::place(history, earlier),
-            words::plain(history, later),
-            words::place(history, later),
-        );
+        let (then, now) = (words::did(history, earlier), words::did(history, later));
+        let explanation = format!("{who} {then}, and later {now}: {verdict}");
         let mut operations = vec![earlier, later];
         let mut relations = vec![relation(
             earlier,

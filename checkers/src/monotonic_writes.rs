@@ -124,8 +124,8 @@ impl Checker for MonotonicWrites {
         if self.tally.violations() > 0 {
             let what = words::count(
                 self.tally.violations(),
-                "read of writes out of their session's order",
-                "reads of writes out of their session's order",
+                "read shows writes out of their session's order",
+                "reads show writes out of their session's order",
             );
             return self.tally.violated(history, guarantee, &what, Headline::Last, by_name);
         }

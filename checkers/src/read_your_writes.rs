@@ -343,14 +343,8 @@ impl Missed {
     fn explain(self, history: &History, key: KeyId, read: u32) -> Anomaly {
         let who = words::who(history, read);
         let write = self.writes[0];
-        let explanation = format!(
-            "{who} did {}{} (#{write}), which was acknowledged, and later {}{} (#{read}): {}",
-            words::plain(history, write),
-            words::place(history, write),
-            words::plain(history, read),
-            words::place(history, read),
-            self.what,
-        );
+        let (wrote, shown) = (words::did(history, write), words::did(history, read));
+        let explanation = format!("{who} {wrote}, which was acknowledged, and later {shown}: {}", self.what);
         let mut operations = Vec::new();
         let mut relations = Vec::new();
         if let Some((op, reason)) = self.because {

@@ -100,10 +100,10 @@ impl Recovery {
             Some(ms) => {
                 let done = if self.after.tried_updates > 0 { self.after.first_update } else { self.after.first };
                 let invocation = done.and_then(|d| history.pair_of(d)).map(|i| i.0);
-                let text = invocation.map(|i| words::in_full(history, i)).unwrap_or_default();
-                (invocation, format!("the first {what} to succeed was {text}, {ms} ms later"))
+                let text = invocation.map(|i| words::told(history, i)).unwrap_or_default();
+                (invocation, format!("the first {what} succeeded {ms} ms later, when {text}"))
             }
-            None => (None, format!("no {what} succeeded, though {tried} were tried")),
+            None => (None, format!("no {what} succeeded, of {tried} that were tried")),
         };
         Anomaly {
             kind: "no-recovery".to_owned(),

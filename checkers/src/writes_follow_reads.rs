@@ -235,8 +235,8 @@ impl Checker for WritesFollowReads {
         if self.tally.violations() > 0 {
             let what = words::count(
                 self.tally.violations(),
-                "read of a write without what its author had read",
-                "reads of writes without what their authors had read",
+                "read shows a write without what its author had read",
+                "reads show writes without what their authors had read",
             );
             return self.tally.violated(history, guarantee, &what, Headline::Last, by_name);
         }

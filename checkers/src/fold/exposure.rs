@@ -491,7 +491,10 @@ impl World {
         let (first, second) = (self.call(earlier), self.call(later));
         let version = self.get(earlier);
         let late = shows(history, read, version.key, version.value);
-        let verb = if late { "shows it before" } else { "does not show" };
+        let earlier = words::origin(history, version.key, version.value, first);
+        let later = self.get(later);
+        let later = words::origin(history, later.key, later.value, second);
+        let shown = if late { "and only after it" } else { "but not" };
         let others = match exposed.len() {
             1 => String::new(),
             n => format!("; and so with {} more", n - 1),
@@ -507,10 +510,8 @@ impl World {
             operations,
             relations,
             explanation: format!(
-                "{} shows {} and {verb} {}: {}{others}",
-                words::in_full(history, read),
-                words::in_full(history, second),
-                words::in_full(history, first),
+                "{}. It shows {later}, {shown} {earlier}: {}{others}",
+                words::told(history, read),
                 argument.because,
             ),
         }

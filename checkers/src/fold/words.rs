@@ -1,6 +1,6 @@
 //! Operations in words, as they stand in explanations and summaries.
 
-use histories::{EventIndex, History, Kind, Micro, Operation, Process, Scalar, Value};
+use histories::{EventIndex, History, KeyId, Kind, Micro, Operation, Process, Scalar, Value, ValueId};
 
 /// Lists longer than this are shown by their end.
 const SHOWN: usize = 12;
@@ -32,14 +32,71 @@ pub(crate) fn place(history: &History, invocation: u32) -> String {
     node.map(|n| format!(" on {}", history.node_name(n))).unwrap_or_default()
 }
 
-/// `append x ← 3 by session 7 on n2 (#40)`.
-pub(crate) fn in_full(history: &History, invocation: u32) -> String {
-    format!(
-        "{} by {}{} (#{invocation})",
-        plain(history, invocation),
-        who(history, invocation),
-        place(history, invocation)
-    )
+/// `session 7 appended 3 to x on n2 (#40)`.
+pub(crate) fn told(history: &History, invocation: u32) -> String {
+    format!("{} {}", who(history, invocation), did(history, invocation))
+}
+
+/// `appended 3 to x on n2 (#40)`, or `read [1 2] from x (#41)`.
+pub(crate) fn did(history: &History, invocation: u32) -> String {
+    let operation = shorten(history.operation(said_last(history, invocation)));
+    format!("{}{} (#{invocation})", past(&operation), place(history, invocation))
+}
+
+fn past(operation: &Operation) -> String {
+    let of = |key: &Option<Scalar>, preposition: &str| match key {
+        Some(key) => format!(" {preposition} {key}"),
+        None => String::new(),
+    };
+    let object = |key: &Option<Scalar>| key.as_ref().map_or("it".to_owned(), Scalar::to_string);
+    match operation {
+        Operation::Read { key, value } => format!("read {}{}", answer(value), of(key, "from")),
+        Operation::Write { key, value } => format!("wrote {value}{}", of(key, "to")),
+        Operation::Cas { key, old, new } => format!("set {} from {old} to {new}", object(key)),
+        Operation::Append { key, value } => format!("appended {value}{}", of(key, "to")),
+        Operation::Add { key, value } => format!("added {value}{}", of(key, "to")),
+        Operation::Remove { key, value } => format!("removed {value}{}", of(key, "from")),
+        Operation::Increment { key, by } if *by < 0 => format!("decremented {} by {}", object(key), by.unsigned_abs()),
+        Operation::Increment { key, by } => format!("incremented {} by {by}", object(key)),
+        Operation::Txn(micros) => reads_only(micros).unwrap_or_else(|| format!("ran {operation}")),
+        Operation::Custom { .. } => format!("did {operation}"),
+    }
+}
+
+/// `read [1] from x and [2] from y`, of a transaction that only reads.
+fn reads_only(micros: &[Micro]) -> Option<String> {
+    let read = |micro: &Micro| match micro {
+        Micro::Read { key, value } => Some(format!("{} from {key}", answer(value))),
+        _ => None,
+    };
+    let reads: Vec<String> = micros.iter().map(read).collect::<Option<_>>()?;
+    let (last, others) = reads.split_last()?;
+    let and = if others.is_empty() { "" } else { " and " };
+    Some(format!("read {}{and}{last}", others.join(", ")))
+}
+
+fn answer(value: &Option<Value>) -> String {
+    match value {
+        None => "something".to_owned(),
+        Some(Value::Scalar(Scalar::Null)) => "nothing".to_owned(),
+        Some(value) => value.to_string(),
+    }
+}
+
+/// `2 in x, appended by session 7 on n1 (#40)`: a value, and how it came there.
+pub(crate) fn origin(history: &History, key: KeyId, value: ValueId, writer: u32) -> String {
+    let operation = history.operation(EventIndex(writer));
+    let how = match operation {
+        Operation::Append { .. } => "appended",
+        Operation::Add { .. } => "added",
+        _ => "written",
+    };
+    let object = match history.key_name(key) {
+        Scalar::Null => String::new(),
+        name => format!(" in {name}"),
+    };
+    let (who, place) = (who(history, writer), place(history, writer));
+    format!("{}{object}, {how} by {who}{place} (#{writer})", history.value(value))
 }
 
 /// `1 write lost`, `2 writes lost`, `48112 reads`.
@@ -48,7 +105,7 @@ pub(crate) fn count(n: u64, one: &str, many: &str) -> String {
 }
 
 /// The elements of a list, shortened to its end.
-pub(crate) fn elements(history: &History, values: &[histories::ValueId]) -> String {
+pub(crate) fn elements(history: &History, values: &[ValueId]) -> String {
     let items = values.iter().map(|v| history.value(*v).clone()).collect();
     shorten_value(Value::List(items)).to_string()
 }
