@@ -8,7 +8,7 @@
 //!                                               └──────┘
 //! ```
 //!
-//! Whatever arrives is given to the replica at once; what the replica wants done is done in [`Core::turn`], once for
+//! Whatever arrives is given to the replica at once; what the replica wants done is done in `Core::turn`, once for
 //! everything that arrived together. So the busier a node is, the larger are its batches, on the wire and on disk.
 
 mod clients;

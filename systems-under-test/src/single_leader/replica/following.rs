@@ -33,7 +33,7 @@ impl Replica {
     /// Whether `from` leads in this epoch. A message of a lower epoch is answered with the higher one.
     pub(super) fn accept_leader(&mut self, from: Peer, epoch: u64) -> bool {
         if epoch < self.epoch {
-            self.send(from, Message::Reject { epoch: self.epoch, hint: 0, snapshot: false });
+            self.reject(from, 0, 0, false);
             return false;
         }
         if self.is_leader() {
@@ -57,11 +57,11 @@ impl Replica {
         };
         let after = match fit {
             Fit::After(position) => position,
-            Fit::Try(hint) => return self.send(leader, Message::Reject { epoch: self.epoch, hint, snapshot: false }),
+            Fit::Try(hint) => return self.reject(leader, prev.position, hint, false),
             Fit::Diverged => {
                 self.diverged = true;
                 let hint = self.log.base().position;
-                return self.send(leader, Message::Reject { epoch: self.epoch, hint, snapshot: true });
+                return self.reject(leader, prev.position, hint, true);
             }
         };
         let quiet = entries.is_empty();
@@ -72,6 +72,10 @@ impl Replica {
         if quiet || self.disk.durable >= self.verified {
             self.pay_ack();
         }
+    }
+
+    fn reject(&mut self, leader: Peer, asked: u64, hint: u64, snapshot: bool) {
+        self.send(leader, Message::Reject { epoch: self.epoch, asked, hint, snapshot });
     }
 
     /// Where the entries after `prev` belong. Those that this log has forgotten already are taken off.
@@ -179,7 +183,7 @@ impl Replica {
                 // It is older than what this log has forgotten: the leader should look there.
                 false => {
                     let hint = self.log.base().position;
-                    self.send(leader, Message::Reject { epoch: self.epoch, hint, snapshot: false });
+                    self.reject(leader, mark.position, hint, false);
                 }
             };
         }

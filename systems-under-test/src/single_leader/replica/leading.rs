@@ -156,7 +156,7 @@ impl Replica {
         self.tend_copies();
     }
 
-    pub(super) fn take_reject(&mut self, from: Peer, epoch: u64, hint: u64, snapshot: bool) {
+    pub(super) fn take_reject(&mut self, from: Peer, epoch: u64, asked: u64, hint: u64, snapshot: bool) {
         let (now, last) = (self.now, self.log.last().position);
         let Role::Leading(leading) = &mut self.role else { return };
         let follower = &mut leading.followers[from];
@@ -164,8 +164,8 @@ impl Replica {
             return;
         }
         follower.heard = now;
-        if snapshot {
-            // It will go back behind what it has acknowledged.
+        if snapshot || asked <= follower.acked {
+            // It goes back behind what it has acknowledged (or this is an old rejection: then it will say so again).
             follower.acked = 0;
         }
         if let Pace::Snapshot { mark, since } = follower.pace {

@@ -48,6 +48,8 @@ pub enum Message {
     Reject {
         /// Of the follower.
         epoch: u64,
+        /// The position that I was asked about.
+        asked: u64,
         /// Try what comes after this position.
         hint: u64,
         /// My log differs below what I can undo: send the state.

@@ -350,7 +350,7 @@ impl Replica {
                 }
             }
             Message::Ack { epoch, position } => self.take_ack(from, epoch, position),
-            Message::Reject { epoch, hint, snapshot } => self.take_reject(from, epoch, hint, snapshot),
+            Message::Reject { epoch, asked, hint, snapshot } => self.take_reject(from, epoch, asked, hint, snapshot),
             Message::Canvass { epoch, last, forced } => self.take_canvass(from, epoch, last, forced),
             Message::Lean { asked, granted, .. } => self.take_lean(from, asked, granted),
             Message::Stand { epoch, last } => self.take_stand(from, epoch, last),

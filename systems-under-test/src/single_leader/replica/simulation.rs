@@ -410,7 +410,10 @@ impl Cluster {
         let mut calm = 0;
         while calm < 20 {
             assert!(self.now < deadline, "{}: does not recover\n{}", self.name, self.notes.join("\n"));
+            let mut delivered = 0;
             while !self.messages.is_empty() || self.nodes.iter().any(|node| !node.work.is_empty()) {
+                delivered += 1;
+                assert!(delivered < 10_000, "{}: endless talk: {:?}", self.name, self.messages);
                 for me in 0..self.nodes.len() {
                     self.flush(me);
                 }
