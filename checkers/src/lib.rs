@@ -2,6 +2,7 @@
 //!
 //! - [`checker`]: what a checker is: a fold over a history that may still be growing.
 //! - [`finding`]: what a checker says: observed, anomalies, evidence.
+//! - [`graph()`]: the evidence as a graph, and [`dot`] of it.
 //! - [`registry`]: all checkers, and [`check`], which runs them over a recorded history.
 //!
 //! One module for each guarantee, each with its definition, its decisions and its limits:
@@ -17,6 +18,7 @@ pub mod counter_bounds;
 pub mod durability;
 pub mod finding;
 mod fold;
+mod graph;
 pub mod monotonic_reads;
 pub mod monotonic_writes;
 pub mod read_your_writes;
@@ -26,4 +28,5 @@ pub mod writes_follow_reads;
 
 pub use checker::{About, Checker};
 pub use finding::{Anomaly, Finding, Observed, Relation, RelationKind};
+pub use graph::{dot, graph};
 pub use registry::{CheckConfig, about, all, check, checker};

@@ -167,6 +167,9 @@ pub struct InspectArgs {
     /// How many anomalies of each guarantee to show.
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub most: usize,
+    /// Print the operations of each anomaly and the relations between them as a graph, for Graphviz.
+    #[arg(long)]
+    pub dot: bool,
     /// How many operations on the same keys to show before and after.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub around: usize,

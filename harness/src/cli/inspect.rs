@@ -24,6 +24,10 @@ pub fn inspect(args: &InspectArgs) -> Result<u8, Failure> {
     let stored: Report = dir.read_json("verdict.json")?;
     let loaded = file::read(&dir.history())
         .map_err(|e| Failure::usage(format!("cannot read {}", dir.history().display())).because(&e))?;
+    if args.dot {
+        print(&graphs(&stored, &loaded.history, only, args.most));
+        return Ok(VALID);
+    }
     let mut out = format!("{} · seed {} · started {}\n", args.run.display(), stored.seed, file.started);
     out.push_str(&format!("{}: {}\n\n", verdicts::word(stored.judgement.verdict), stored.judgement.reason));
     out.push_str(&verdicts::table(&stored.judgement.guarantees));
@@ -68,6 +72,20 @@ fn violation(guarantee: Guarantee, row: &Row, history: &histories::History, args
         ));
     }
     out
+}
+
+/// One graph for each anomaly that would be shown.
+fn graphs(report: &Report, history: &histories::History, only: Option<Guarantee>, most: usize) -> String {
+    let rows = report.judgement.guarantees.iter().filter(|(g, _)| only.is_none_or(|o| o == **g));
+    let anomalies = rows.flat_map(|(_, row)| row.anomalies.iter().take(most));
+    let label = |operation: u32| {
+        let index = histories::EventIndex(operation);
+        let known = (operation as usize) < history.len();
+        let told = known.then(|| history.pair_of(index).filter(|c| history.kind(*c) == histories::Kind::Ok));
+        let text = told.map(|told| timeline::short(&history.operation(told.unwrap_or(index)).to_string()));
+        format!("#{operation} {}", text.unwrap_or_default())
+    };
+    anomalies.map(|anomaly| checkers::dot(anomaly, label)).collect()
 }
 
 fn status(file: &RunFile) -> String {
