@@ -23,7 +23,7 @@ use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
 use super::options::ReadFrom;
-use super::wire::{Ask, Outcome, Reply, Request};
+use super::wire::{Ask, Outcome, Reply, Request, Told};
 use crate::dial::{BoxFuture, Dial};
 use crate::parts::command::CommandRef;
 use crate::parts::frame::{self, Frames};
@@ -87,6 +87,14 @@ enum Exchange {
     NoEffect(String),
     /// It did not begin.
     Refused(String, Option<usize>),
+}
+
+/// An operation, as it is asked.
+struct Question {
+    op: Box<RawValue>,
+    update: bool,
+    /// Whether its answer shows something of the state that it meets, wherever that is.
+    shows_state: bool,
 }
 
 /// The attempts at one operation.
@@ -161,10 +169,12 @@ impl SingleLeaderClient {
             Err(error) => return Answer { completion: Completion::Fail(error.to_string()), node: None },
         };
         let update = operation.is_update();
+        let shows_state = matches!(operation, Operation::Txn(_) | Operation::Cas { .. });
+        let question = Question { op, update, shows_state };
         let (exchange, node) = match self.config.read_from {
-            ReadFrom::Any if !update => self.ask_any(&op, deadline).await,
-            ReadFrom::Sticky if !update => self.ask_sticky(&op, deadline).await,
-            _ => self.ask_leader(&op, update, deadline).await,
+            ReadFrom::Any if !update => self.ask_any(&question, deadline).await,
+            ReadFrom::Sticky if !update => self.ask_sticky(&question, deadline).await,
+            _ => self.ask_leader(&question, deadline).await,
         };
         let completion = match exchange {
             Exchange::Done(found) => match answered(operation, &found) {
@@ -181,16 +191,16 @@ impl SingleLeaderClient {
     }
 
     /// Asks whoever leads, following hints, until somebody executes it or time is over.
-    async fn ask_leader(&mut self, op: &RawValue, update: bool, deadline: Instant) -> (Exchange, usize) {
+    async fn ask_leader(&mut self, question: &Question, deadline: Instant) -> (Exchange, usize) {
         let mut hints = 0;
         let mut tries = Tries::new(deadline, self.config.timeout);
         loop {
             let node = self.leader;
-            let patience = if update { deadline } else { tries.patience() };
-            let exchange = self.exchange(node, op, patience).await;
+            let patience = if question.update { deadline } else { tries.patience() };
+            let exchange = self.exchange(node, question, patience).await;
             match &exchange {
                 Exchange::Done(_) | Exchange::NoEffect(_) => return (exchange, node),
-                Exchange::Unanswered(_) if update => {
+                Exchange::Unanswered(_) if question.update => {
                     self.leader = (node + 1) % self.links.len();
                     return (exchange, node);
                 }
@@ -211,13 +221,13 @@ impl SingleLeaderClient {
     }
 
     /// Asks a replica drawn for this read; another when it does not answer.
-    async fn ask_any(&mut self, op: &RawValue, deadline: Instant) -> (Exchange, usize) {
+    async fn ask_any(&mut self, question: &Question, deadline: Instant) -> (Exchange, usize) {
         let mut tries = Tries::new(deadline, self.config.timeout);
         loop {
             self.draws += 1;
             let drawn = mix(u64::from(self.config.session) << 32 ^ self.draws) % self.links.len() as u64;
             let node = drawn as usize;
-            let exchange = self.exchange(node, op, tries.patience()).await;
+            let exchange = self.exchange(node, question, tries.patience()).await;
             if matches!(exchange, Exchange::Done(_) | Exchange::NoEffect(_)) {
                 return (exchange, node);
             }
@@ -230,11 +240,11 @@ impl SingleLeaderClient {
     /// Asks the session's replica. Only when that cannot be reached at all does the session move on, and then it stays
     /// with the next: a replica that refuses or is slow is still the one whose past the session has seen. A connection
     /// that does not open in time may be slow as well; it takes two in a row.
-    async fn ask_sticky(&mut self, op: &RawValue, deadline: Instant) -> (Exchange, usize) {
+    async fn ask_sticky(&mut self, question: &Question, deadline: Instant) -> (Exchange, usize) {
         let mut tries = Tries::new(deadline, self.config.timeout);
         loop {
             let node = self.replica;
-            let exchange = self.exchange(node, op, deadline).await;
+            let exchange = self.exchange(node, question, deadline).await;
             match &exchange {
                 Exchange::Done(_) | Exchange::NoEffect(_) => {
                     self.doubts = 0;
@@ -255,26 +265,32 @@ impl SingleLeaderClient {
         }
     }
 
-    async fn exchange(&mut self, node: usize, op: &RawValue, deadline: Instant) -> Exchange {
-        if let Err(unreachable) = self.connect(node, deadline).await {
-            return unreachable;
-        }
+    async fn exchange(&mut self, node: usize, question: &Question, deadline: Instant) -> Exchange {
+        // Taken out, so that it is gone if the caller gives up in between: what may still come on it answers this
+        // question, not the next.
+        let mut link = match self.links[node].take().filter(Link::is_open) {
+            Some(link) => link,
+            None => match self.connect(node, deadline).await {
+                Ok(link) => link,
+                Err(unreachable) => return unreachable,
+            },
+        };
         self.next_id += 1;
         let id = self.next_id;
         let position = self.least_position();
-        let ask = Ask { id, session: self.config.session, epoch: self.epoch, position, op };
-        let Some(link) = &mut self.links[node] else { unreachable!("connected above") };
-        let exchange = match timeout_at(deadline, link.ask(&Request::Ask(ask))).await {
-            Err(_) => Exchange::Unanswered(format!("no answer from {} in time", self.config.nodes[node])),
-            Ok(Err(error)) => Exchange::Unanswered(format!("connection to {} lost: {error}", self.config.nodes[node])),
+        let ask = Ask { id, session: self.config.session, epoch: self.epoch, position, op: &question.op };
+        let address = self.config.nodes[node];
+        match timeout_at(deadline, link.ask(&Request::Ask(ask))).await {
+            Err(_) => Exchange::Unanswered(format!("no answer from {address} in time")),
+            Ok(Err(error)) => Exchange::Unanswered(format!("connection to {address} lost: {error}")),
             Ok(Ok(frame)) => match serde_json::from_slice(&frame) {
-                Ok(Reply::Answer(told)) if told.id == id => return self.understand(told, op),
-                _ => Exchange::Unanswered(format!("{} answered something else", self.config.nodes[node])),
+                Ok(Reply::Answer(told)) if told.id == id => {
+                    self.links[node] = Some(link);
+                    self.understand(told, question)
+                }
+                _ => Exchange::Unanswered(format!("{address} answered something else")),
             },
-        };
-        // What may still come on this connection answers this question, not the next.
-        self.links[node] = None;
-        exchange
+        }
     }
 
     /// How far a replica must have come to answer this session.
@@ -284,14 +300,14 @@ impl SingleLeaderClient {
         written.max(seen)
     }
 
-    fn understand(&mut self, told: super::wire::Told<'_>, op: &RawValue) -> Exchange {
+    fn understand(&mut self, told: Told<'_>, question: &Question) -> Exchange {
         match told.outcome {
             Outcome::Ok(found) => {
                 self.epoch = self.epoch.max(told.epoch);
-                if !op.get().starts_with(r#"["r""#) {
+                if question.update {
                     self.written = self.written.max(told.position);
                 }
-                if shows_state(op.get()) {
+                if question.shows_state {
                     self.seen = self.seen.max(told.position);
                 }
                 Exchange::Done(found.to_owned())
@@ -305,17 +321,11 @@ impl SingleLeaderClient {
         }
     }
 
-    async fn connect(&mut self, node: usize, deadline: Instant) -> Result<(), Exchange> {
-        if self.links[node].as_ref().is_some_and(Link::is_open) {
-            return Ok(());
-        }
-        self.links[node] = None;
+    async fn connect(&self, node: usize, deadline: Instant) -> Result<Link, Exchange> {
         let address = self.config.nodes[node];
-        match timeout_at(deadline.min(Instant::now() + CONNECT), self.config.dial.dial(address)).await {
-            Ok(Ok(stream)) => {
-                self.links[node] = Some(Link::new(stream));
-                Ok(())
-            }
+        let deadline = deadline.min(Instant::now() + CONNECT);
+        match timeout_at(deadline, self.config.dial.dial(address)).await {
+            Ok(Ok(stream)) => Ok(Link::new(stream)),
             Ok(Err(error)) => {
                 let certain = error.kind() != std::io::ErrorKind::TimedOut;
                 Err(Exchange::Unreachable { why: format!("cannot connect to {address}: {error}"), certain })
@@ -331,11 +341,6 @@ impl Client for SingleLeaderClient {
     fn invoke<'a>(&'a mut self, operation: &'a Operation) -> BoxFuture<'a, Answer> {
         Box::pin(self.run(operation))
     }
-}
-
-/// Whether a command that is no plain read shows something of the state that it meets.
-fn shows_state(op: &str) -> bool {
-    op.starts_with(r#"["txn""#) || op.starts_with(r#"["cas""#)
 }
 
 /// A connection on which one question at a time is asked.

@@ -96,7 +96,8 @@
 //!
 //! `read-from = leader` asks the leader, `any` a replica drawn for each read, `sticky` one chosen by a hash of the session.
 //! Replicas lag, so `any` shows a session its past: position 6 here, position 4 there. `sticky` is the chapter's remedy,
-//! and holds while the replica can be reached. A follower that was restarted answers nothing before it has what its leader
+//! and holds while the replica can be reached; where a transaction showed the session the leader's state, its replica
+//! must come as far before it answers again. A follower that was restarted answers nothing before it has what its leader
 //! had committed when they met, so that it does not go back behind itself. With `read-your-writes = token` a session remembers
 //! the position of its last write, and a replica that is not there yet waits a while, and then refuses.
 //!

@@ -80,7 +80,7 @@ pub(super) const SPECS: &[OptionSpec] = &[
         name: "read-wait",
         default: "500ms",
         choices: &[],
-        help: "how long a replica lets a read wait for the session's last write before it refuses",
+        help: "how long a read waits at a replica that is behind what its session wrote or saw, before it is refused",
     },
     OptionSpec {
         name: "log-retention",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use histories::Completion;
+use histories::{Completion, Micro};
 
 use crate::cluster::{Cluster, HolesDial, READ_FROM};
 
@@ -96,6 +96,32 @@ async fn a_sticky_session_stays_with_its_replica_until_that_cannot_be_reached() 
     for _ in 0..20 {
         assert_eq!(client.read("l").await, Ok(vec![1, 2]), "and stays where it is");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sticky_session_is_not_shown_less_than_a_transaction_showed_it_at_the_leader() {
+    let cluster = Cluster::start(3, &[("read-from", "sticky"), ("failover", "none"), ("read-wait", "50ms")]).await;
+    cluster.all_ready().await;
+    cluster.client(0).must_append("l", 1).await;
+    cluster.converged().await;
+    let mut session = 0;
+    let mut client = loop {
+        let mut client = cluster.client_with(session, Arc::new(HolesDial::default()), Duration::from_secs(2));
+        client.read("l").await.expect("reads");
+        if client.0.replica() == 2 {
+            break client;
+        }
+        session += 1;
+    };
+    cluster.isolate(2);
+    cluster.client(0).must_append("l", 2).await;
+    let look = Micro::Read { key: "l".into(), value: None };
+    let done = client.txn(vec![look, Micro::Append { key: "m".into(), value: 1.into() }]).await;
+    assert!(matches!(done, Completion::Ok(_)), "{done:?}");
+    assert_eq!(client.read("l").await, Err("what the session has written or seen has not arrived here".into()));
+    cluster.heal();
+    cluster.converged().await;
+    assert_eq!(client.read("l").await, Ok(vec![1, 2]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

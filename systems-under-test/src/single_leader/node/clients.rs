@@ -24,7 +24,7 @@ pub(super) struct Pending {
     id: u64,
 }
 
-/// A read that waits for its session's last write.
+/// A read that waits until this replica has come as far as its session.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) until: u64,
@@ -182,7 +182,7 @@ impl Core {
             if waiting.position <= self.applied.position {
                 self.answer_read(&waiting.outbox, waiting.id, &waiting.operation);
             } else if waiting.until <= now {
-                self.refuse(&waiting.outbox, waiting.id, "the session's last write has not arrived here");
+                self.refuse(&waiting.outbox, waiting.id, "what the session has written or seen has not arrived here");
             } else {
                 self.waiting.push(waiting);
                 continue;

@@ -18,7 +18,7 @@ const UNDER_WAY: usize = 2;
 /// A commit that no message has told a follower of yet is told after this long.
 const TELL_COMMIT_US: u64 = 2_000;
 /// A snapshot that was not acknowledged is sent again after this long.
-const SNAPSHOT_AGAIN_US: u64 = 2_000_000;
+const SNAPSHOT_AGAIN_US: u64 = 5_000_000;
 /// A leader looks at its followers at least this often.
 const LOOK_US: u64 = 20_000;
 /// And never more often than this without a reason from outside.
@@ -104,6 +104,19 @@ impl Follower {
         self.connected && self.heard > 0 && now < self.heard + rules.sync_timeout_us && !self.is_late(now, rules)
     }
 
+    /// Whether messages that are under way have been for too long.
+    fn is_lost(&self, now: u64, heartbeat: u64) -> bool {
+        let full = self.under_way.len() >= UNDER_WAY && self.pace == Pace::Streaming;
+        full && now >= self.sent + heartbeat && now >= self.heard + 2 * heartbeat
+    }
+
+    /// From what is certain.
+    fn start_again(&mut self) {
+        self.next = self.acked + 1;
+        self.under_way.clear();
+        self.pace = Pace::Probing { asked: false };
+    }
+
     /// Whether a commit position should be told to it although there is nothing else to send.
     fn is_untold(&self, commit: u64) -> bool {
         self.told < commit && self.pace == Pace::Streaming && self.under_way.len() < UNDER_WAY
@@ -129,11 +142,10 @@ impl Replica {
 
     pub(super) fn take_ack(&mut self, from: Peer, epoch: u64, position: u64) {
         let (now, last) = (self.now, self.log.last().position);
-        let Role::Leading(leading) = &mut self.role else { return };
         if epoch != self.epoch || position > last {
             return;
         }
-        let follower = &mut leading.followers[from];
+        let Some(follower) = self.follower(from) else { return };
         follower.heard = now;
         if position > follower.acked {
             follower.acked = position;
@@ -158,11 +170,10 @@ impl Replica {
 
     pub(super) fn take_reject(&mut self, from: Peer, epoch: u64, asked: u64, hint: u64, snapshot: bool) {
         let (now, last) = (self.now, self.log.last().position);
-        let Role::Leading(leading) = &mut self.role else { return };
-        let follower = &mut leading.followers[from];
         if epoch != self.epoch {
             return;
         }
+        let Some(follower) = self.follower(from) else { return };
         follower.heard = now;
         if snapshot || asked <= follower.acked {
             // It goes back behind what it has acknowledged (or this is an old rejection: then it will say so again).
@@ -186,58 +197,57 @@ impl Replica {
 
     /// Sends every follower what it lacks, or a sign of life.
     pub(super) fn ship(&mut self) {
-        let count = self.count();
-        for to in 0..count {
-            let Role::Leading(leading) = &self.role else { return };
-            if leading.followers[to].connected {
+        for to in 0..self.count() {
+            if self.follower(to).is_some_and(|follower| follower.connected) {
                 self.ship_to(to);
             }
         }
     }
 
+    fn follower(&mut self, peer: Peer) -> Option<&mut Follower> {
+        match &mut self.role {
+            Role::Leading(leading) => leading.followers.get_mut(peer),
+            _ => None,
+        }
+    }
+
     fn ship_to(&mut self, to: Peer) {
-        let (now, commit, base) = (self.now, self.commit, self.log.base().position);
-        let heartbeat = self.rules.heartbeat_us;
-        // What a follower has, the leader's own disk has too: a leader that restarts is behind nobody.
-        let ready = self.disk.durable;
-        let Role::Leading(leading) = &mut self.role else { return };
-        let follower = &mut leading.followers[to];
+        let (now, heartbeat, base) = (self.now, self.rules.heartbeat_us, self.log.base().position);
+        let Some(follower) = self.follower(to) else { return };
         let silent = now >= follower.sent + heartbeat;
-        let untold = follower.is_untold(commit) && now >= follower.sent + TELL_COMMIT_US;
+        if follower.is_lost(now, heartbeat) {
+            follower.start_again();
+        }
         match follower.pace {
             Pace::Snapshot { since, .. } if now >= since + SNAPSHOT_AGAIN_US => self.send_snapshot(to),
             Pace::Snapshot { mark, .. } if silent && mark.position >= base => self.send_append(to, mark.position, 0),
             Pace::Snapshot { .. } => {}
             _ if follower.next <= base => self.send_snapshot(to),
-            Pace::Probing { asked } => {
-                if !asked || silent {
-                    follower.pace = Pace::Probing { asked: true };
-                    let after = follower.next - 1;
-                    self.send_append(to, after, 0);
-                }
+            Pace::Probing { asked: true } if !silent => {}
+            Pace::Probing { .. } => {
+                follower.pace = Pace::Probing { asked: true };
+                let after = follower.next - 1;
+                self.send_append(to, after, 0);
             }
-            Pace::Streaming => {
-                if silent && follower.under_way.len() == UNDER_WAY && now >= follower.heard + 2 * heartbeat {
-                    // Nothing comes back: start again from what is certain.
-                    follower.next = follower.acked + 1;
-                    follower.under_way.clear();
-                    follower.pace = Pace::Probing { asked: false };
-                    return self.ship_to(to);
-                }
-                let mut sent = false;
-                while let Role::Leading(leading) = &self.role {
-                    let follower = &leading.followers[to];
-                    if follower.next > ready || follower.under_way.len() >= UNDER_WAY {
-                        break;
-                    }
-                    self.send_append(to, follower.next - 1, ready);
-                    sent = true;
-                }
-                if !sent && (silent || untold) {
-                    let Role::Leading(leading) = &self.role else { return };
-                    self.send_append(to, leading.followers[to].next - 1, 0);
-                }
+            Pace::Streaming => self.stream_to(to, silent),
+        }
+    }
+
+    fn stream_to(&mut self, to: Peer, silent: bool) {
+        let (now, commit) = (self.now, self.commit);
+        // What a follower has, the leader's own disk has too: a leader that restarts is behind nobody.
+        let ready = self.disk.durable;
+        let mut sent = false;
+        while let Some(follower) = self.follower(to) {
+            let more = follower.next <= ready && follower.under_way.len() < UNDER_WAY;
+            let untold = follower.is_untold(commit) && now >= follower.sent + TELL_COMMIT_US;
+            let after = follower.next - 1;
+            match more {
+                true => self.send_append(to, after, ready),
+                false if !sent && (silent || untold) => return self.send_append(to, after, 0),
+                false => return,
             }
+            sent = true;
         }
     }
 
@@ -255,8 +265,7 @@ impl Replica {
             entries.extend(self.log.get(after + 1).cloned());
         }
         let (now, commit, last) = (self.now, self.commit, self.log.last().position);
-        let Role::Leading(leading) = &mut self.role else { return };
-        let follower = &mut leading.followers[to];
+        let Some(follower) = self.follower(to) else { return };
         follower.sent = now;
         follower.told = commit;
         if !entries.is_empty() {
@@ -269,10 +278,10 @@ impl Replica {
     fn send_snapshot(&mut self, to: Peer) {
         let snapshot = self.snapshot.clone();
         let (epoch, mark, last) = (self.epoch, snapshot.mark, self.log.last().position);
-        let Role::Leading(leading) = &mut self.role else { return };
-        let follower = &mut leading.followers[to];
-        follower.pace = Pace::Snapshot { mark, since: self.now };
-        follower.sent = self.now;
+        let now = self.now;
+        let Some(follower) = self.follower(to) else { return };
+        follower.pace = Pace::Snapshot { mark, since: now };
+        follower.sent = now;
         follower.next = mark.position + 1;
         follower.under_way.clear();
         self.note(format!("sending {} the snapshot at position {}", self.name(to), mark.position));

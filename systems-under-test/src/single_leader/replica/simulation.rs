@@ -511,7 +511,7 @@ fn run(count: usize, rules: &Rules, operator: bool) -> Tally {
 
 /// Schedules per configuration; more with `SPLITBRAIN_SCHEDULES`.
 fn seeds() -> std::ops::Range<u64> {
-    0..std::env::var("SPLITBRAIN_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(300)
+    0..std::env::var("SPLITBRAIN_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(100)
 }
 
 const STEPS: usize = 1500;
