@@ -23,6 +23,7 @@ const HOSTS: usize = 5;
 const PORT: u16 = 7000;
 const MESH_SECONDS: u64 = 3;
 const ROUND_TRIPS: usize = 20_000;
+const SLOW_ROUND_TRIPS: usize = 200;
 
 fn main() {
     nemesis::hosts::init();
@@ -30,7 +31,7 @@ fn main() {
     let parts: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match parts[..] {
         [PEER, "echo"] => return echo(),
-        [PEER, "ping", address] => return ping(address),
+        [PEER, "ping", address, count] => return ping(address, count.parse().expect("a number")),
         [PEER, "mesh", own] => return mesh(own.parse().expect("a number")),
         _ => {}
     }
@@ -54,7 +55,9 @@ fn figures(rung: Rung) {
         Err(error) => println!("{rung:12} not here: {error}"),
         Ok(_) => {
             println!("{rung:12} {HOSTS} hosts up: {}", up(rung));
-            println!("{rung:12} round trip, 64 bytes: {}", round_trips(rung));
+            println!("{rung:12} round trip, 64 bytes: {}", round_trips(rung, Link::default()));
+            let slow = Link { delay_us: 5000, ..Link::default() };
+            println!("{rung:12} round trip, 5 ms each way: {}", round_trips(rung, slow));
             println!("{rung:12} {HOSTS} hosts, {} streams: {}", HOSTS * (HOSTS - 1), packets(rung));
         }
     }
@@ -79,11 +82,13 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-fn round_trips(rung: Rung) -> String {
+fn round_trips(rung: Rung, link: Link) -> String {
     let lab = Lab::new(rung);
+    lab.hosts.wire().set(&[(HostId(0), HostId(1), link), (HostId(1), HostId(0), link)]);
     lab.start(0, &["echo"]);
     lab.wait_said(0);
-    lab.start(1, &["ping", &format!("n0:{PORT}")]);
+    let count = if link.delay_us == 0 { ROUND_TRIPS } else { SLOW_ROUND_TRIPS };
+    lab.start(1, &["ping", &format!("n0:{PORT}"), &count.to_string()]);
     lab.wait_exit(1);
     lab.said(1)
 }
@@ -181,10 +186,10 @@ fn ask(stream: &mut TcpStream, question: &mut [u8]) -> Duration {
     began.elapsed()
 }
 
-fn ping(address: &str) {
+fn ping(address: &str, count: usize) {
     let mut stream = TcpStream::connect(address).expect("connect");
     stream.set_nodelay(true).expect("nodelay");
-    let mut times: Vec<Duration> = (0..ROUND_TRIPS + 500).map(|_| ask(&mut stream, &mut [7; 64])).skip(500).collect();
+    let mut times: Vec<Duration> = (0..count).map(|_| ask(&mut stream, &mut [7; 64])).skip(count / 20).collect();
     times.sort();
     let at = |percent: usize| times[times.len() * percent / 100].as_secs_f64() * 1e6;
     println!("median {:.1} µs, p90 {:.1} µs, p99 {:.1} µs", at(50), at(90), at(99));

@@ -261,8 +261,9 @@ impl Hosts {
 
     /// Makes the machine of a host and connects it.
     fn boot(&self, host: &Arc<Host>) -> Result<(), HostsError> {
+        let set_up = self.set_up(&host.spec)?;
         let fresh = self.zygote.clone_agent().map_err(|r| trouble(host, r))?;
-        let (port, _warned_before) = fresh.set_up(self.set_up(&host.spec)).map_err(|r| trouble(host, r))?;
+        let (port, _warned_before) = fresh.set_up(set_up).map_err(|r| trouble(host, r))?;
         let port = if self.rung.tun() {
             Port::Ip(port)
         } else {
@@ -274,10 +275,10 @@ impl Hosts {
         self.inner.wire.attach(host.id, host.spec.address, port).map_err(|e| trouble(host, e))
     }
 
-    fn set_up(&self, spec: &HostSpec) -> SetUp {
-        let mut keep = spec.keep.clone();
+    fn set_up(&self, spec: &HostSpec) -> Result<SetUp, HostsError> {
+        let mut keep = spec.keep.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
         keep.extend(self.own_program.iter().filter(|program| program.exists()).cloned());
-        SetUp { name: spec.name.clone(), address: spec.address, names: spec.names.clone(), keep, serial: 0 }
+        Ok(SetUp { name: spec.name.clone(), address: spec.address, names: spec.names.clone(), keep, serial: 0 })
     }
 
     /// Starts the main process. `true` when one runs already.
@@ -286,7 +287,7 @@ impl Hosts {
         let spawn = Spawn {
             argv: process.argv.clone(),
             env: process.env.clone(),
-            dir: process.dir.clone(),
+            dir: absolute(&process.dir)?,
             own_program: self.own_program.clone(),
         };
         match up(host)?.ask(AgentAsk::Spawn(spawn), &files.map(OwnedFd::from)).map_err(|t| trouble(host, t))?.0 {
@@ -365,6 +366,12 @@ fn up(host: &Host) -> Result<Arc<Machine>, HostsError> {
 
 fn trouble(host: &Host, what: impl std::fmt::Display) -> HostsError {
     HostsError::Host { host: host.spec.name.clone(), what: what.to_string() }
+}
+
+/// Agents stand in the root directory, whatever the controller's is.
+fn absolute(path: &Path) -> Result<PathBuf, HostsError> {
+    std::path::absolute(path)
+        .map_err(|source| HostsError::Io { what: format!("cannot find {}", path.display()), source })
 }
 
 fn appended(path: &Path) -> Result<File, HostsError> {

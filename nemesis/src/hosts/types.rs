@@ -38,7 +38,8 @@ pub struct HostSpec {
 /// A process to be started on a host.
 #[derive(Clone, Debug)]
 pub struct ProcessSpec {
-    /// Program and arguments. A name without a slash is looked up in the `PATH` of `env`.
+    /// Program and arguments. A name without a slash is looked up in the `PATH` of `env`; a relative path starts at
+    /// `dir`.
     pub argv: Vec<String>,
     /// The whole environment.
     pub env: BTreeMap<String, String>,

@@ -91,6 +91,9 @@ struct Victim {
     devices: BTreeSet<String>,
     /// Of its hosts and zygote.
     namespaces: BTreeSet<String>,
+    /// Everything that ran beside it and could hold something of it. Numbers of namespaces are used again, so a
+    /// process that was started later and has a namespace of the same number has another one.
+    witnesses: BTreeSet<(String, String)>,
 }
 
 impl Victim {
@@ -102,7 +105,8 @@ impl Victim {
         command.arg0("victim").args([peers::ARGUMENT, "victim", rung.name(), &mark]).env(MARK, &mark);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a victim");
         let out = BufReader::new(child.stdout.take().expect("its output"));
-        let mut victim = Victim { child, out, dir, mark, mounts, devices, namespaces: BTreeSet::new() };
+        let (namespaces, witnesses) = (BTreeSet::new(), BTreeSet::new());
+        let mut victim = Victim { child, out, dir, mark, mounts, devices, namespaces, witnesses };
         assert_eq!(victim.says(), "ready");
         let processes = victim.processes();
         // Itself, the zygote, three agents, and three families of three.
@@ -111,6 +115,7 @@ impl Victim {
         victim.namespaces = processes.iter().flat_map(|pid| links(&format!("/proc/{pid}/ns"))).collect();
         victim.namespaces.retain(|namespace| !own.contains(namespace));
         assert!(victim.namespaces.len() >= 3 * 5, "{:?}", victim.namespaces);
+        victim.witnesses = pids().filter_map(|pid| Some((pid.clone(), alive_since(&pid)?))).collect();
         victim
     }
 
@@ -145,7 +150,9 @@ impl Victim {
     fn left(&self, count: usize) -> Vec<String> {
         let mut left: Vec<String> = self.processes().into_iter().map(|pid| format!("process {pid}")).collect();
         left.truncate(if left.len() > count { left.len() } else { 0 });
-        for pid in pids().filter(|pid| !is_dead(pid)) {
+        let witness =
+            |pid: &String| alive_since(pid).is_some_and(|since| self.witnesses.contains(&(pid.clone(), since)));
+        for pid in pids().filter(witness) {
             let held = links(&format!("/proc/{pid}/ns")).chain(links(&format!("/proc/{pid}/fd")));
             left.extend(held.filter(|link| self.namespaces.contains(link)).map(|link| format!("{link} by {pid}")));
         }
@@ -171,10 +178,12 @@ fn pids() -> impl Iterator<Item = String> {
     names("/proc").into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// A dead process waits for whoever inherited it to bury it; it holds nothing but its number.
-fn is_dead(pid: &str) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+/// When a process was started; none for a dead one, which waits for whoever inherited it to bury it and holds nothing
+/// but its number.
+fn alive_since(pid: &str) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    (!matches!(fields[0], "Z" | "X")).then(|| fields[19].to_owned())
 }
 
 fn mounts() -> Vec<String> {

@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("a_process_gets_all_of_a_large_environment", a_process_gets_all_of_a_large_environment),
     ("what_cannot_be_started_is_said", what_cannot_be_started_is_said),
     ("kept_paths_are_seen_through_links_and_shared", kept_paths_are_seen_through_links_and_shared),
+    ("relative_paths_start_where_the_controller_stands", relative_paths_start_where_the_controller_stands),
     ("two_runs_do_not_notice_each_other", two_runs_do_not_notice_each_other),
     ("hosts_can_be_used_from_many_threads", hosts_can_be_used_from_many_threads),
     ("descriptors_are_not_leaked", descriptors_are_not_leaked),
@@ -118,6 +119,19 @@ fn kept_paths_are_seen_through_links_and_shared(rung: Rung) {
     lab.wait_exit(1);
     assert!(lab.said(1).starts_with("before"), "{}", lab.said(1));
     assert_eq!(fs::read_to_string(real.path("file")).unwrap(), "after\n");
+}
+
+fn relative_paths_start_where_the_controller_stands(rung: Rung) {
+    let lab = Lab::new(rung, 1);
+    let names = BTreeMap::new();
+    let host =
+        lab.hosts.add(HostSpec { name: "z".to_owned(), address: lab::address(1), names, keep: vec![".".into()] });
+    let mut process = lab.process(1, &["look"]);
+    process.dir = ".".into();
+    lab.hosts.spawn(host.unwrap(), process).unwrap();
+    assert_eq!(lab.wait_exit(1).code, Some(0));
+    let here = format!("dir {}\n", std::env::current_dir().unwrap().display());
+    assert!(lab.said(1).contains(&here), "{}", lab.said(1));
 }
 
 fn two_runs_do_not_notice_each_other(rung: Rung) {

@@ -14,6 +14,7 @@ struct Outcome {
     passed: usize,
     failed: Vec<String>,
     ignored: usize,
+    filtered_out: usize,
 }
 
 /// Runs all tests whose names contain one of the filters on the command line.
@@ -28,12 +29,14 @@ pub fn run(groups: &[&[Test]]) -> ExitCode {
     let started = Instant::now();
     let rungs = rungs();
     println!("\nrunning {} tests on {} rungs", tests.len(), rungs.len());
-    let mut outcome = Outcome { passed: 0, failed: Vec::new(), ignored: 0 };
+    let mut outcome = Outcome { passed: 0, failed: Vec::new(), ignored: 0, filtered_out: 0 };
     for (rung, available) in &rungs {
         for (name, test) in &tests {
             let name = format!("{name} [{rung}]");
             if filters.is_empty() || filters.iter().any(|filter| name.contains(*filter)) {
                 outcome.note(name, available, || test(*rung));
+            } else {
+                outcome.filtered_out += 1;
             }
         }
     }
@@ -78,14 +81,14 @@ impl Outcome {
     }
 
     fn finish(self, started: Instant) -> ExitCode {
-        let Outcome { passed, failed, ignored } = self;
+        let Outcome { passed, failed, ignored, filtered_out } = self;
         if !failed.is_empty() {
             println!("\nfailures:\n    {}", failed.join("\n    "));
         }
         let verdict = if failed.is_empty() { "ok" } else { "FAILED" };
         let seconds = started.elapsed().as_secs_f64();
         println!(
-            "\ntest result: {verdict}. {passed} passed; {} failed; {ignored} ignored; 0 measured; 0 filtered out; \
+            "\ntest result: {verdict}. {passed} passed; {} failed; {ignored} ignored; 0 measured; {filtered_out} filtered out; \
              finished in {seconds:.2}s\n",
             failed.len()
         );
