@@ -67,6 +67,11 @@ fn one_past(settings: &Settings, nodes: usize) -> Promise {
     }
 }
 
+/// One node has nothing to agree with.
+fn convergence(nodes: usize) -> Promise {
+    if nodes == 1 { no("there is one replica") } else { Promise::Yes }
+}
+
 fn durability(settings: &Settings, nodes: usize) -> Promise {
     let rules = &settings.rules;
     if forks(settings, nodes) == FAILOVER && rules.replication == Replication::Async {

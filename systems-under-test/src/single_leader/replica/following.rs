@@ -204,8 +204,8 @@ impl Replica {
     /// Whether a snapshot of the leader's log helps: it is beyond this log's end, or this log provably is another one.
     fn needs(&self, mark: Mark, last: u64) -> bool {
         let base = self.log.base();
-        if self.diverged || mark.position <= self.verified {
-            return self.diverged;
+        if self.diverged {
+            return true;
         }
         match self.log.mark(mark.position) {
             Some(own) => own != mark,
