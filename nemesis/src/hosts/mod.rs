@@ -85,8 +85,11 @@ impl Hosts {
     /// Starts the wire and the zygote. No host exists yet.
     pub fn start(config: HostsConfig) -> Result<Hosts, HostsError> {
         let (rung, zygote) = ladder::climb(config.rung)?;
-        let wire = Wire::start(config.seed, config.pcap)
-            .map_err(|source| HostsError::Io { what: "cannot start the wire".to_owned(), source })?;
+        let what = match &config.pcap {
+            Some(path) => format!("cannot start the wire with its capture in {}", path.display()),
+            None => "cannot start the wire".to_owned(),
+        };
+        let wire = Wire::start(config.seed, config.pcap).map_err(|source| HostsError::Io { what, source })?;
         let (sender, receiver) = channel();
         Ok(Hosts {
             rung,
@@ -350,6 +353,9 @@ impl Listener for Ears {
 
 /// Must be the first thing in `main` of the program: when this process was started as the zygote, it becomes it
 /// and never returns.
+///
+/// The usual test harness has a `main` of its own. Tests that make hosts go into a target with `harness = false`, whose
+/// `main` calls this and then runs them, as this crate's own `tests/hosts` does.
 pub fn init() {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_none_or(|first| first != zygote::ARGUMENT) {

@@ -15,6 +15,8 @@ const CONTAINER: &str = "this is a container whose seccomp profile forbids names
 container: options: --security-opt seccomp=unconfined";
 const DISTRIBUTION: &str = "user namespaces are switched off. Type: sudo sysctl -w kernel.unprivileged_userns_clone=1";
 const LIMIT: &str = "no more user namespaces are allowed. Type: sudo sysctl -w user.max_user_namespaces=15000";
+const NAMESPACE_LIMIT: &str = "no more namespaces are allowed. Type: for kind in net mnt pid uts ipc; do sudo sysctl -w \
+user.max_${kind}_namespaces=15000; done";
 const NO_KERNEL_SUPPORT: &str = "this kernel has no user namespaces (CONFIG_USER_NS)";
 const INIT: &str = "the program did not become its own zygote: nemesis::hosts::init() must be the first call in main";
 const VETH: &str = "this kernel has neither an accessible /dev/net/tun nor veth devices. Type: sudo modprobe tun && \
@@ -33,7 +35,8 @@ pub(crate) fn for_refusal(refusal: &Refusal) -> String {
     let denied = matches!(refusal.errno, Some(libc::EPERM | libc::EACCES));
     let text = match (refusal.step, refusal.errno) {
         (Step::StartZygote, _) => return INIT.to_owned(),
-        (Step::UserNamespace | Step::CloneAgent, Some(libc::ENOSPC | libc::EUSERS)) => LIMIT,
+        (Step::UserNamespace, Some(libc::ENOSPC | libc::EUSERS)) => LIMIT,
+        (Step::SwitchNamespace | Step::CloneAgent, Some(libc::ENOSPC)) => NAMESPACE_LIMIT,
         (Step::UserNamespace, Some(libc::EINVAL | libc::ENOSYS)) => NO_KERNEL_SUPPORT,
         (Step::OpenTun | Step::AttachTun, _) => return TUN.to_owned(),
         (Step::Veth, Some(libc::EOPNOTSUPP)) => return VETH.to_owned(),
@@ -55,4 +58,20 @@ pub(crate) fn setting(name: &str) -> Option<i64> {
 pub(crate) fn in_container() -> bool {
     ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists())
         || fs::read_to_string("/proc/1/cgroup").is_ok_and(|text| text.contains("docker") || text.contains("kubepods"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_its_own_remedy() {
+        let remedy = |step, errno| for_refusal(&Refusal { step, detail: String::new(), errno: Some(errno) });
+        assert!(remedy(Step::StartZygote, libc::EPIPE).contains("hosts::init()"));
+        assert!(remedy(Step::OpenTun, libc::EACCES).contains("chmod 0666 /dev/net/tun"));
+        assert!(remedy(Step::UserNamespace, libc::ENOSPC).contains("user.max_user_namespaces"));
+        assert!(remedy(Step::CloneAgent, libc::ENOSPC).contains("user.max_${kind}_namespaces"));
+        assert!(remedy(Step::UserNamespace, libc::EINVAL).contains("CONFIG_USER_NS"));
+        assert!(remedy(Step::Veth, libc::EOPNOTSUPP).contains("modprobe veth"));
+    }
 }

@@ -5,7 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use nemesis::doctor::{Level, examine};
-use nemesis::hosts::{HostId, HostSpec, Hosts, ProcessSpec, Rung};
+use nemesis::hosts::{HostId, HostSpec, Hosts, HostsConfig, ProcessSpec, Rung};
+use nemesis::seed::Seed;
 
 use crate::lab::{self, Lab, Scratch, wait_until};
 use crate::runner::Test;
@@ -183,6 +184,9 @@ fn descriptors_are_not_leaked(rung: Rung) {
 }
 
 fn impossible_hosts_are_refused(rung: Rung) {
+    let pcap = Some("/no/such/dir/wire.pcap".into());
+    let refused = Hosts::start(HostsConfig { rung: Some(rung), seed: Seed(1), pcap }).err().map(|e| e.to_string());
+    assert_eq!(refused.as_deref(), Some("cannot start the wire with its capture in /no/such/dir/wire.pcap"));
     let lab = Lab::new(rung, 1);
     let add = |name: &str, address: &str, keep: &str| {
         let keep = if keep.is_empty() { Vec::new() } else { vec![keep.into()] };
