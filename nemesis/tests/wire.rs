@@ -77,9 +77,13 @@ impl Net {
         let deadline = Instant::now() + DEADLINE;
         let mut numbers = Vec::new();
         while numbers.len() < count {
-            numbers.extend(self.next(host));
+            match self.next(host) {
+                Some(number) => numbers.push(number),
+                None => {
+                    drop(poll(&mut [PollFd::new(self.ends[host].as_fd(), PollFlags::POLLIN)], PollTimeout::from(50u8)))
+                }
+            }
             assert!(Instant::now() < deadline, "{} of {count} packets", numbers.len());
-            let _ = poll(&mut [PollFd::new(self.ends[host].as_fd(), PollFlags::POLLIN)], PollTimeout::from(50u8));
         }
         numbers
     }
