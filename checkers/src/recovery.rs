@@ -22,6 +22,8 @@
 //! its success to a leader that is about to be deposed. Reads may come back before updates do, when a leader is still
 //! being elected; both are measured, and where updates were tried the guarantee needs one.
 //!
+//! The final reads belong to no such time, and neither does the time that they take.
+//!
 //! **When nothing succeeded** the guarantee is violated only if there was time for more than the bound. When the next fault
 //! or the end of the history came before, nothing is shown, and only the last such time matters for the verdict.
 //!
@@ -167,6 +169,12 @@ impl Recovery {
                 self.healthy = true;
                 self.times.push(Healthy::since(event));
             }
+            Step::Over => {
+                self.healthy = false;
+                if let Some(time) = self.times.last_mut() {
+                    time.end = time.end.or(Some(event));
+                }
+            }
             Step::Healed | Step::Other => {}
         }
     }
@@ -190,6 +198,8 @@ enum Step {
     Fault,
     /// Nothing is installed any more.
     Healed,
+    /// The final reads begin: what comes now is not tried to see whether the store has recovered.
+    Over,
     Other,
 }
 
@@ -198,6 +208,7 @@ fn step(history: &History, event: EventIndex) -> Step {
     match &*f {
         "heal-all" => Step::Healed,
         "heal" if value.get("remaining").and_then(|n| n.as_u64()) == Some(0) => Step::Healed,
+        "phase" if value == "final-reads" => Step::Over,
         "heal" | "phase" | "dump" | "exit" => Step::Other,
         _ if value.get("outcome").is_some_and(|outcome| outcome.get("skipped").is_some()) => Step::Other,
         _ => Step::Fault,

@@ -25,7 +25,7 @@ pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
 }
 
 /// Why there is no verdict.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     /// [`USAGE`] or [`HARNESS`].
     pub code: u8,

@@ -30,6 +30,9 @@ pub struct RunFile {
     pub rung: Option<Rung>,
     /// What it is judged by.
     pub terms: Terms,
+    /// Why there is no verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// What bears on the verdict besides the history.
     #[serde(default)]
     pub circumstances: Circumstances,
@@ -58,6 +61,9 @@ pub struct FaultRecord {
     pub from_ms: u64,
     /// When it was healed.
     pub to_ms: Option<u64>,
+    /// Why it is not known whether it was healed, where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healing: Option<String>,
     /// What was asked.
     pub asked: Json,
     /// `installed`, `skipped` or `indeterminate`, with the reason.
@@ -93,8 +99,8 @@ pub struct Report {
     /// Verdict, reason and one row for each guarantee.
     #[serde(flatten)]
     pub judgement: Judgement,
-    /// The seed.
-    pub seed: u64,
+    /// The seed; absent for a history whose run is not known.
+    pub seed: Option<u64>,
     /// The run directory.
     pub run: String,
     /// The command that runs it again.
@@ -126,7 +132,7 @@ impl Report {
         Report {
             format: crate::verdict::VERDICT_FORMAT,
             judgement,
-            seed: 0,
+            seed: None,
             run,
             again,
             system: String::new(),
@@ -141,13 +147,28 @@ impl Report {
         }
     }
 
+    /// The command that shows the evidence; none for a history without a run directory.
+    pub fn inspect(&self) -> Option<String> {
+        (!self.system.is_empty()).then(|| format!("splitbrain inspect {}", shell_word(&self.run)))
+    }
+
     /// With what the plan says.
     pub fn with_plan(mut self, plan: &Plan) -> Self {
-        self.seed = plan.seed.0;
+        self.seed = Some(plan.seed.0);
         self.system.clone_from(&plan.system);
         self.options.clone_from(&plan.options);
         self.nodes = plan.nodes;
         self.workloads.clone_from(&plan.workloads);
         self
+    }
+}
+
+/// A word as a shell takes it: quoted where it has to be.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,=:+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }

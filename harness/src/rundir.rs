@@ -13,6 +13,9 @@ use serde::de::DeserializeOwned;
 use crate::clock::RunClock;
 use crate::failure::{Failure, HARNESS, USAGE};
 
+/// The newest version of any file of a run directory that this program knows.
+const NEWEST_FORMAT: u64 = 1;
+
 /// The directory of one run.
 #[derive(Clone, Debug)]
 pub struct RunDir {
@@ -56,7 +59,7 @@ impl RunDir {
             .map_err(|e| Failure::file(USAGE, "open", path, &e).help("give a run directory, such as runs/latest"))?;
         if !resolved.join("run.json").is_file() {
             return Err(Failure::usage(format!("{} is not a run directory: it has no run.json", path.display()))
-                .help("give a run directory, such as runs/latest, or a history file"));
+                .help("give a run directory, such as runs/latest; `splitbrain check` also takes history files"));
         }
         Ok(RunDir { shown: path.to_owned(), path: resolved })
     }
@@ -97,18 +100,27 @@ impl RunDir {
         let written = fs::File::create(&temporary)
             .and_then(|mut f| f.write_all(text.as_bytes()))
             .and_then(|()| fs::rename(&temporary, &path));
-        written.map_err(|e| Failure::file(HARNESS, "write", &path, &e))
+        written.map_err(|e| {
+            let _ = fs::remove_file(&temporary);
+            Failure::file(HARNESS, "write", &path, &e)
+        })
     }
 
     /// Reads a JSON file of the run.
     pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, Failure> {
         let path = self.file(name);
         let text = fs::read_to_string(&path).map_err(|e| Failure::file(USAGE, "read", &path, &e))?;
-        serde_json::from_str(&text).map_err(|e| {
+        let damaged = |e: serde_json::Error| {
             Failure::usage(format!("{} is damaged", path.display()))
                 .because(&e)
-                .help("the history can still be checked by itself")
-        })
+                .help("the history can still be checked by itself: give its file instead of the directory")
+        };
+        let json: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
+        if json["format"].as_u64().is_some_and(|format| format > NEWEST_FORMAT) {
+            return Err(Failure::usage(format!("{} was written by a newer version", path.display()))
+                .help("use a newer splitbrain to read it"));
+        }
+        serde_json::from_value(json).map_err(damaged)
     }
 }
 

@@ -64,6 +64,9 @@ pub struct Row {
     /// Whether the user required it for this run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
+    /// Whether the contract promises it, but not under the faults of this run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waived: bool,
     /// Why the contract does not promise it, or not under these faults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
@@ -95,6 +98,12 @@ pub struct Terms {
 pub struct Circumstances {
     /// Client operations that ended `ok`.
     pub ok_count: u64,
+    /// Updates that ended `ok`, where that was counted.
+    #[serde(default)]
+    pub update_count: Option<u64>,
+    /// Nodes that did not answer at the end although others did.
+    #[serde(default)]
+    pub silent_count: u64,
     /// Faults that the schedule holds.
     #[serde(default)]
     pub planned_count: u64,
@@ -104,6 +113,12 @@ pub struct Circumstances {
     pub inert_count: u64,
     /// Whether the run was stopped before its end.
     pub interrupted: bool,
+    /// Whether the run failed or its controller died: nobody knows what else happened.
+    #[serde(default)]
+    pub unended: bool,
+    /// Whether the record is damaged: what came after is not known.
+    #[serde(default)]
+    pub damaged: bool,
     /// Events that break the rules of a history: a process with two operations open, a completion without an
     /// invocation. Nothing that follows from such a history can be trusted.
     #[serde(default)]
@@ -111,10 +126,11 @@ pub struct Circumstances {
 }
 
 impl Circumstances {
-    /// The same with what `other` knows of faults.
+    /// The same with what the run, `other`, knew of its faults and of its end.
     pub fn with_faults_of(self, other: &Circumstances) -> Self {
-        let Circumstances { planned_count, fault_count, inert_count, .. } = *other;
-        Circumstances { planned_count, fault_count, inert_count, ..self }
+        let Circumstances { planned_count, fault_count, inert_count, interrupted, update_count, silent_count, .. } =
+            *other;
+        Circumstances { planned_count, fault_count, inert_count, interrupted, update_count, silent_count, ..self }
     }
 }
 
@@ -149,6 +165,7 @@ fn row(terms: &Terms, finding: Finding) -> Row {
     Row {
         promised: by_contract || required,
         required,
+        waived: !by_contract && matches!(terms.contract.get(guarantee), Some(Promise::Unless { .. })),
         because,
         observed: finding.observed,
         violations: finding.violations,
@@ -161,10 +178,8 @@ fn row(terms: &Terms, finding: Finding) -> Row {
 fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances) -> (Verdict, String) {
     if circumstances.irregular_count > 0 {
         let count = circumstances.irregular_count;
-        return (
-            Verdict::Unknown,
-            format!("{count} events break the rules of a history (docs/reference/history-format.md)"),
-        );
+        let events = if count == 1 { "event breaks" } else { "events break" };
+        return (Verdict::Unknown, format!("{count} {events} the rules of a history, so nothing follows from it"));
     }
     let promised = || rows.iter().filter(|(_, r)| r.promised);
     let titles = |observed: Observed, required_only: bool| -> Vec<String> {
@@ -180,11 +195,25 @@ fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances) -> (V
         let asked = if required { "required" } else { "promised" };
         return (Verdict::Invalid, format!("{} {verb} {asked} and violated", list(&violated)));
     }
+    if circumstances.unended {
+        return (Verdict::Unknown, "the run did not come to its end; nothing promised was violated until then".into());
+    }
+    if circumstances.damaged {
+        return (Verdict::Unknown, "the history is damaged; nothing promised was violated until there".into());
+    }
     if circumstances.interrupted {
         return (Verdict::Unknown, "the run was interrupted; nothing promised was violated until then".into());
     }
     if circumstances.ok_count == 0 {
         return (Verdict::Unknown, "no operation succeeded".into());
+    }
+    if circumstances.update_count == Some(0) {
+        return (Verdict::Unknown, "no update succeeded".into());
+    }
+    if circumstances.silent_count > 0 {
+        let count = circumstances.silent_count;
+        let nodes = if count == 1 { "node did" } else { "nodes did" };
+        return (Verdict::Unknown, format!("{count} {nodes} not answer any more at the end"));
     }
     if circumstances.planned_count > 0 && circumstances.fault_count == 0 {
         return (Verdict::Unknown, "the run ended before its first fault".into());
@@ -201,6 +230,9 @@ fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances) -> (V
     }
     let unpromised = rows.values().filter(|r| !r.promised && r.observed == Observed::Violated).count();
     let reason = match unpromised {
+        0 if promised().any(|(_, r)| r.observed == Observed::NotApplicable) => {
+            "everything promised that this workload shows was observed to hold".into()
+        }
         0 => "everything promised was observed to hold".into(),
         1 => "everything promised held; the one violation was never promised".into(),
         n => format!("everything promised held; the {n} violated guarantees were never promised"),
@@ -239,10 +271,14 @@ mod tests {
 
     const RAN: Circumstances = Circumstances {
         ok_count: 9,
+        update_count: None,
+        silent_count: 0,
         planned_count: 2,
         fault_count: 2,
         inert_count: 1,
         interrupted: false,
+        unended: false,
+        damaged: false,
         irregular_count: 0,
     };
 
@@ -289,6 +325,10 @@ mod tests {
             (Observed::Held, Circumstances { inert_count: 2, ..RAN }),
             (Observed::Held, Circumstances { fault_count: 0, inert_count: 0, ..RAN }),
             (Observed::Held, Circumstances { interrupted: true, ..RAN }),
+            (Observed::Held, Circumstances { damaged: true, ..RAN }),
+            (Observed::Held, Circumstances { update_count: Some(0), ..RAN }),
+            (Observed::Held, Circumstances { silent_count: 1, ..RAN }),
+            (Observed::Held, Circumstances { unended: true, ..RAN }),
             (Observed::Unknown, RAN),
             (Observed::NotApplicable, RAN),
         ] {

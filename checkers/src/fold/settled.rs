@@ -3,10 +3,11 @@
 //! Reads during a fault may be answered by a replica that was cut off; what they do not show may only be late. So what
 //! is concluded from absence at the end rests on reads that were invoked after
 //! 1. the last marker of the phase `final-reads`, where the history has one;
-//! 2. otherwise the last `heal-all`;
-//! 3. otherwise, in a history with markers of phases (a run that was cut short), nothing can be concluded;
+//! 2. otherwise, in a history with markers of phases (a run that was cut short), nothing can be concluded;
+//! 3. otherwise the last `heal-all`;
 //! 4. otherwise the last event of the nemesis, which in the histories of other tools is as a rule its final repair,
-//!    or the beginning of the history where there is none.
+//!    unless by its name it begins something (`start…`), for then nothing can be concluded; or the beginning of the
+//!    history where there is no nemesis.
 
 use histories::{EventIndex, Function, History, Payload};
 
@@ -17,6 +18,8 @@ pub(crate) struct Settled {
     heal_all: Option<u32>,
     phases: bool,
     nemesis: Option<u32>,
+    /// The last event of the nemesis begins something.
+    under_way: bool,
     faults: u32,
 }
 
@@ -24,7 +27,9 @@ impl Settled {
     /// Takes in an event of the nemesis.
     pub(crate) fn note(&mut self, history: &History, event: EventIndex) {
         let Function::Custom(_) = history.function(event) else { return };
-        match history.function_name(history.function(event)) {
+        let name = history.function_name(history.function(event));
+        self.under_way = name.starts_with("start");
+        match name {
             "phase" => {
                 self.phases = true;
                 if text(history, event).as_deref() == Some("final-reads") {
@@ -47,8 +52,10 @@ impl Settled {
     /// The event after which reads are final; `None` when there is none.
     pub(crate) fn point(&self) -> Option<u32> {
         match (self.final_reads, self.heal_all) {
-            (Some(marker), _) | (None, Some(marker)) => Some(marker),
-            (None, None) if self.phases => None,
+            (Some(marker), _) => Some(marker),
+            (None, _) if self.phases => None,
+            (None, Some(marker)) => Some(marker),
+            (None, None) if self.under_way => None,
             (None, None) => Some(self.nemesis.unwrap_or(0)),
         }
     }

@@ -96,7 +96,8 @@ pub struct TestArgs {
     /// Length of the phase with faults, such as 30s or 2m. Default: 20s; in the suite 14s for each configuration.
     #[arg(long, value_name = "T", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// End that phase after this many operations, if that is earlier.
+    /// End that phase after this many operations, if that is earlier. Recovery and final reads come on top, and a run
+    /// that ends before its first fault (about two seconds) has verdict unknown: see --faults none.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub ops: Option<u64>,
     /// Number of processes: logical, single-threaded callers.
@@ -221,9 +222,13 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
+/// No run is longer, and no schedule is drawn for more.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
 fn duration(text: &str) -> Result<Duration, String> {
     let spelled = if text.chars().all(|c| c.is_ascii_digit()) { format!("{text}s") } else { text.to_owned() };
     match humantime::parse_duration(&spelled) {
+        Ok(duration) if duration > LONGEST => Err("expected at most seven days".into()),
         Ok(duration) if duration >= Duration::from_millis(1) => Ok(duration),
         Ok(_) => Err("expected at least a millisecond".into()),
         Err(_) => Err("expected a duration, such as 30s, 1500ms or 2m".into()),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use checkers::CheckConfig;
+use checkers::{CheckConfig, Observed};
 use histories::file::{self, Loaded};
 use histories::{Guarantee, History, Kind};
 use serde_json::json;
@@ -14,10 +14,13 @@ use crate::failure::{Failure, worst};
 use crate::plan::Plan;
 use crate::render::report;
 use crate::render::style::{COST, DIM, Painted};
-use crate::render::verdicts::table;
-use crate::report::{Report, RunFile};
+use crate::render::verdicts::{table, table_of_asked};
+use crate::report::{Operations, Report, RunFile, Status, shell_word};
 use crate::rundir::RunDir;
 use crate::verdict::{Circumstances, Terms, judge};
+
+/// How many events that break the rules are named.
+const IRREGULARITIES: usize = 5;
 
 pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
     let required = names::guarantees(&args.require)?;
@@ -50,14 +53,28 @@ struct Checked {
 }
 
 fn check_one(path: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Checked, Failure> {
+    if path == Path::new("-") {
+        return check_bare(path, required, args);
+    }
     if path.is_dir() {
         let dir = RunDir::open(path)?;
         return check_run(&dir, &dir.history(), required, args);
     }
     // A history that still lies in its run directory is judged by what the run promised.
-    match path.parent().filter(|p| p.join("run.json").is_file()) {
-        Some(parent) => check_run(&RunDir::open(parent)?, path, required, args),
-        None => check_bare(path, required, args),
+    let parent = path.parent().map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
+    let Some(parent) = parent.filter(|p| p.join("run.json").is_file()) else {
+        return check_bare(path, required, args);
+    };
+    let of_run = RunDir::open(parent).and_then(|dir| {
+        let intact = dir.read_json::<RunFile>("run.json").and(dir.read_json::<Plan>("plan.json"));
+        intact.map(|_| dir)
+    });
+    match of_run {
+        Ok(dir) => check_run(&dir, path, required, args),
+        Err(failure) => {
+            anstream::eprintln!("warning: judged without its run: {failure}");
+            check_bare(path, required, args)
+        }
     }
 }
 
@@ -70,11 +87,16 @@ fn check_run(dir: &RunDir, history: &Path, required: &[Guarantee], args: &CheckA
     let loaded = load(history)?;
     // What the run knew of its faults is not in the history alone.
     let seen = circumstances(&loaded);
-    let interrupted = seen.interrupted || file.circumstances.interrupted;
-    let circumstances = Circumstances { interrupted, ..seen.with_faults_of(&file.circumstances) };
+    let unended = !matches!(file.status, Status::Finished | Status::Interrupted);
+    let circumstances = Circumstances { unended, ..seen.with_faults_of(&file.circumstances) };
     let findings = checkers::check(&loaded.history, &CheckConfig { recovery_bound_ms: bound });
     let judgement = judge(&terms, findings, circumstances);
-    let report = Report::bare(judgement, dir.shown().display().to_string(), file.again).with_plan(&plan);
+    let mut report = Report::bare(judgement, dir.shown().display().to_string(), file.again).with_plan(&plan);
+    // What only the run itself could see.
+    if let Ok(stored) = dir.read_json::<Report>("verdict.json") {
+        report =
+            Report { faults: stored.faults, wire: stored.wire, notes: stored.notes, seconds: stored.seconds, ..report };
+    }
     Ok(finish(report, loaded, false))
 }
 
@@ -86,20 +108,31 @@ fn check_bare(path: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<C
         config.recovery_bound_ms = bound.as_millis() as u64;
     }
     let findings = checkers::check(&loaded.history, &config);
-    let contract = if required.is_empty() {
-        Guarantee::ALL.into_iter().fold(Contract::new(), |c, g| c.with(g, Promise::Yes))
-    } else {
-        Contract::new()
+    // What could not be judged is no answer to "everything": only what was asked for by name must be judged.
+    let judged = findings.iter().filter(|f| matches!(f.observed, Observed::Held | Observed::Violated));
+    let contract = match required {
+        [] => judged.fold(Contract::new(), |contract, finding| contract.with(finding.guarantee, Promise::Yes)),
+        _ => Contract::new(),
     };
     let terms = Terms { contract, required: required.to_vec(), faults: Vec::new() };
     let judgement = judge(&terms, findings, circumstances(&loaded));
-    let again = format!("splitbrain check {}", path.display());
+    let mut again = format!("splitbrain check {}", shell_word(&path.display().to_string()));
+    for guarantee in required {
+        again.push_str(&format!(" --require {guarantee}"));
+    }
+    if let Some(bound) = args.recovery {
+        again.push_str(&format!(" --recovery {}ms", bound.as_millis()));
+    }
     let report = Report::bare(judgement, path.display().to_string(), again);
     Ok(finish(report, loaded, true))
 }
 
 fn finish(mut report: Report, loaded: Loaded, bare: bool) -> Checked {
     let damage = loaded.damage.map(|d| d.to_string());
+    report.operations = operations(&loaded.history);
+    for (event, irregularity) in loaded.history.irregularities().iter().take(IRREGULARITIES) {
+        report.notes.push(format!("event #{}: {}", event.0, irregularity.describe()));
+    }
     report.notes.extend(damage.iter().map(|d| format!("only what comes before the damage was judged: {d}")));
     Checked { report, history: loaded.history, damage, bare }
 }
@@ -113,13 +146,25 @@ fn load(path: &Path) -> Result<Loaded, Failure> {
     })
 }
 
+/// How client operations ended; one without a completion ended unknown.
+fn operations(history: &History) -> Operations {
+    let mut operations = Operations::default();
+    for operation in history.operations() {
+        match operation.outcome {
+            Kind::Ok => operations.ok += 1,
+            Kind::Fail => operations.fail += 1,
+            Kind::Info | Kind::Invoke => operations.info += 1,
+        }
+    }
+    operations
+}
+
 fn circumstances(loaded: &Loaded) -> Circumstances {
     let history = &loaded.history;
     let ok = history.events().filter(|e| history.kind(*e) == Kind::Ok).count() as u64;
-    // A history that was cut off says nothing about what would have followed.
     Circumstances {
         ok_count: ok,
-        interrupted: loaded.damage.is_some(),
+        damaged: loaded.damage.is_some(),
         irregular_count: history.irregularities().len() as u64,
         ..Circumstances::default()
     }
@@ -136,11 +181,15 @@ fn show(checked: &Checked, format: Format) -> Result<String, Failure> {
         out.push_str(&format!("{} {damage}\n", Painted(COST, "damaged:")));
     }
     if checked.bare {
-        let asked = "no contract is known: judged as if everything below were promised, or only what --require names\n";
+        let asked = "nobody is known to have promised anything: everything is asked, or what --require names\n";
         out.push_str(&Painted(DIM, asked).to_string());
     }
-    out.push_str(&table(&checked.report.judgement.guarantees));
+    let rows = &checked.report.judgement.guarantees;
+    out.push_str(&if checked.bare { table_of_asked(rows) } else { table(rows) });
     out.push_str(&report::proofs(&checked.report, &checked.history));
+    for note in &checked.report.notes {
+        out.push_str(&format!("note: {note}\n"));
+    }
     out.push_str(&report::conclusion(&checked.report));
     Ok(out)
 }

@@ -9,7 +9,7 @@ use crate::failure::{Failure, VALID};
 use crate::render::evidence::wrap;
 use crate::render::style::{Painted, STRONG};
 use crate::render::table::{Cell, Table};
-use crate::suggest::hint;
+use crate::suggest::nearest;
 use crate::workloads::{self, WorkloadSpec};
 
 use super::args::ExplainArgs;
@@ -42,7 +42,14 @@ fn unknown(name: &str, systems: &[Box<dyn System>]) -> Failure {
     known.extend(workloads::ALL.iter().map(|w| w.name));
     known.extend(registry::all_names());
     known.extend(Guarantee::ALL.map(Guarantee::name));
-    Failure::usage(format!("nothing is named '{name}'")).help(hint(name, known))
+    let failure = Failure::usage(format!("nothing is named '{name}'"));
+    if let Some(system) = systems.iter().find(|s| s.options().iter().any(|o| o.name == name)) {
+        return failure.help(format!("it is an option: see `splitbrain explain {}`", system.name()));
+    }
+    match nearest(name, known) {
+        Some(near) => failure.help(format!("did you mean '{near}'?")),
+        None => failure.help("see `splitbrain list systems`, workloads, faults, checkers or guarantees"),
+    }
 }
 
 fn paragraphs(title: &str, parts: &[(&str, &str)]) -> String {

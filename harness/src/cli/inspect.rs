@@ -7,9 +7,9 @@ use histories::file;
 use super::args::InspectArgs;
 use super::{names, print};
 use crate::failure::{Failure, VALID};
-use crate::render::style::{DIM, Painted, STRONG};
+use crate::render::style::{BAD, DIM, Painted, STRONG};
 use crate::render::{evidence, report, timeline, verdicts};
-use crate::report::{Report, RunFile};
+use crate::report::{Report, RunFile, shell_word};
 use crate::rundir::RunDir;
 use crate::verdict::Row;
 
@@ -28,14 +28,17 @@ pub fn inspect(args: &InspectArgs) -> Result<u8, Failure> {
         print(&graphs(&stored, &loaded.history, only, args.most));
         return Ok(VALID);
     }
-    let mut out = format!("{} · seed {} · started {}\n", args.run.display(), stored.seed, file.started);
+    let seed = stored.seed.map(|s| s.to_string()).unwrap_or_default();
+    let mut out = format!("{} · seed {seed} · started {}\n", args.run.display(), file.started);
+    if let Some(damage) = &loaded.damage {
+        let again = shell_word(&args.run.display().to_string());
+        out.push_str(&format!("{} {damage}\n", Painted(BAD, "the history has been damaged since:")));
+        out.push_str(&format!("this is the verdict of then; judge what is left by `splitbrain check {again}`\n"));
+    }
     out.push_str(&format!("{}: {}\n\n", verdicts::word(stored.judgement.verdict), stored.judgement.reason));
     out.push_str(&verdicts::table(&stored.judgement.guarantees));
     out.push('\n');
     out.push_str(&report::faults(&stored.faults));
-    if let Some(damage) = &loaded.damage {
-        out.push_str(&format!("the history is damaged: {damage}\n"));
-    }
     let wanted = |g: Guarantee| only.is_none_or(|o| o == g);
     for (guarantee, row) in stored.judgement.guarantees.iter().filter(|(g, _)| wanted(**g)) {
         if row.observed == Observed::Violated {
@@ -64,6 +67,7 @@ fn violation(guarantee: Guarantee, row: &Row, history: &histories::History, args
         out.push_str(&evidence::anomaly(history, anomaly));
         out.push_str(&timeline::timeline(history, &anomaly.operations, args.around));
     }
+    out.push_str(&format!("{}\n", Painted(DIM, timeline::LEGEND)));
     let more = row.violations.saturating_sub(args.most as u64);
     if more > 0 {
         out.push_str(&format!(

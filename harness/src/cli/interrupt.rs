@@ -26,7 +26,7 @@ pub fn listen() -> Result<watch::Receiver<bool>, Failure> {
                 }
                 count += 1;
                 if count > 1 {
-                    anstream::eprintln!("leaving at once");
+                    anstream::eprintln!("leaving at once; `splitbrain check RUN` judges what was recorded");
                     std::process::exit(i32::from(HARNESS));
                 }
                 anstream::eprintln!("stopping: healing, saving, checking what was recorded (again to leave at once)");

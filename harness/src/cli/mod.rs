@@ -16,11 +16,12 @@ mod test;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::sync::OnceLock;
 
 use clap::Parser;
 
 use self::args::{Cli, Command};
-use crate::failure::{Failure, USAGE, VALID};
+use crate::failure::{Failure, HARNESS, USAGE, VALID};
 use crate::render::style::{BAD, Painted, STRONG};
 
 /// Runs the command line and returns the exit code.
@@ -38,11 +39,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Explain(args) => explain::explain(&args),
         Command::Doctor(args) => doctor::doctor(&args),
     };
-    result.unwrap_or_else(|failure| {
+    let code = result.unwrap_or_else(|failure| {
         complain(&failure);
         failure.code
-    })
+    });
+    match UNPRINTED.get() {
+        None => code,
+        Some(error) => {
+            complain(&Failure::harness("the results could not be printed").because(error));
+            HARNESS
+        }
+    }
 }
+
+/// Why results could not be printed, if that was not the reader's choice.
+static UNPRINTED: OnceLock<std::io::Error> = OnceLock::new();
 
 /// clap exits 2 on bad usage; here 2 means an unknown verdict.
 fn usage(error: &clap::Error) -> u8 {
@@ -66,5 +77,9 @@ fn complain(failure: &Failure) {
 /// Prints results. A reader that has gone away (`| head`) is no failure.
 fn print(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        let _ = UNPRINTED.set(error);
+    }
 }

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, ValueEnum};
 
 use histories::Guarantee;
 use nemesis::fault::{FaultName, registry};
+use nemesis::hosts::Rung;
 use nemesis::schedule::{Intervals, Schedule, Severity, generate};
 use nemesis::seed::Seed;
 use systems_under_test::{Options, OptionsError, System};
@@ -17,6 +18,7 @@ use super::args::{Cli, TestArgs};
 use super::names;
 use crate::failure::{Failure, USAGE};
 use crate::plan::{PLAN_FORMAT, Plan};
+use crate::report::shell_word;
 use crate::run::RunSpec;
 use crate::suggest::hint;
 use crate::workloads::{self, WorkloadSpec};
@@ -57,6 +59,11 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
             let asked = faults.unwrap_or(&default);
             let faults = faults_of(asked, nodes, faults.is_none())?;
             let schedule = generate(seed, &faults, nodes, duration_ms, &Intervals::default());
+            if !faults.is_empty() && !faults.iter().any(|f| f.is_possible(nodes)) {
+                let names = asked.join(", ");
+                return Err(Failure::usage(format!("{names}: not with {nodes} nodes"))
+                    .help("use more --nodes, or other faults"));
+            }
             if !faults.is_empty() && schedule.steps.is_empty() {
                 let short = format!("{} is too short for a fault", humantime::format_duration(duration));
                 return Err(Failure::usage(short).help("use a longer --duration, or --faults none"));
@@ -84,8 +91,18 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
         required,
     };
     let again = again(args, set, &plan);
-    let rung = args.rung.map(Into::into);
+    let rung = rung_of(args)?;
     Ok(RunSpec { plan, system, options, runs: args.runs.clone(), rung, pcap: args.pcap, again })
+}
+
+fn rung_of(args: &TestArgs) -> Result<Option<Rung>, Failure> {
+    let rung: Option<Rung> = args.rung.map(Into::into);
+    let wants_root = matches!(rung, Some(Rung::RootTun | Rung::RootPacket));
+    if wants_root && !nix::unistd::geteuid().is_root() {
+        return Err(Failure::usage("hosts of root can be made by root only")
+            .help("leave --rung away, or choose user-tun or user-packet"));
+    }
+    Ok(rung)
 }
 
 fn options_failure(system: &dyn System, error: &OptionsError) -> Failure {
@@ -102,7 +119,14 @@ fn options_failure(system: &dyn System, error: &OptionsError) -> Failure {
 fn workloads_of(args: &TestArgs, system: &dyn System) -> Result<Vec<&'static WorkloadSpec>, Failure> {
     if args.workload.is_empty() {
         let mut all = workloads::supported(system.functions());
-        all.truncate(args.concurrency as usize);
+        if all.len() > args.concurrency as usize {
+            let left: Vec<&str> = all.drain(args.concurrency as usize..).map(|w| w.name).collect();
+            anstream::eprintln!(
+                "warning: {} processes cannot drive all workloads: without {}",
+                args.concurrency,
+                left.join(", ")
+            );
+        }
         return Ok(all);
     }
     let mut chosen: Vec<&'static WorkloadSpec> = Vec::new();
@@ -133,6 +157,9 @@ fn workloads_of(args: &TestArgs, system: &dyn System) -> Result<Vec<&'static Wor
 }
 
 fn faults_of(asked: &[String], nodes: usize, by_default: bool) -> Result<Vec<FaultName>, Failure> {
+    if asked.len() > 1 && asked.iter().any(|name| name == "none") {
+        return Err(Failure::usage("--faults none goes with no other fault"));
+    }
     let mut faults = Vec::new();
     for name in asked {
         let expanded = registry::expand(name).map_err(|e| {
@@ -190,7 +217,7 @@ fn can_be_judged(required: &[Guarantee], workloads: &[&WorkloadSpec], schedule: 
 /// The exact command for the same plan.
 fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
     let mut words = vec!["splitbrain".to_owned(), "test".into(), plan.system.clone()];
-    let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), quoted(&value)]);
+    let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), shell_word(&value)]);
     set.iter().for_each(|(key, value)| flag("set", format!("{key}={value}")));
     if !args.workload.is_empty() {
         flag("workload", args.workload.join(","));
@@ -223,10 +250,16 @@ fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
         flag("ops", ops.to_string());
     }
     args.require.iter().for_each(|g| flag("require", g.clone()));
+    if let Some(rung) = args.rung.and_then(|r| r.to_possible_value()) {
+        flag("rung", rung.get_name().to_owned());
+    }
     if args.runs != Path::new("runs") {
         flag("runs", args.runs.display().to_string());
     }
     flag("seed", plan.seed.0.to_string());
+    if args.pcap {
+        words.push("--pcap".to_owned());
+    }
     words.join(" ")
 }
 
@@ -237,13 +270,4 @@ fn default_arguments() -> BTreeMap<String, String> {
     let default =
         |a: &&clap::Arg| Some((a.get_long()?.to_owned(), a.get_default_values().first()?.to_str()?.to_owned()));
     test.iter().filter_map(default).collect()
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,=:+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }

@@ -11,7 +11,7 @@ use super::args::{Format, TestArgs};
 use super::logging::Logs;
 use super::plan::{Configuration, spec};
 use super::progress::Board;
-use super::test::{announce, heading, json_line, watched};
+use super::test::{announce, heading, json_failure, json_line, watched};
 use super::{interrupt, names, print};
 use crate::failure::{Failure, worst};
 use crate::render::report;
@@ -77,7 +77,7 @@ pub fn suite(args: &TestArgs, seed: Seed) -> Result<u8, Failure> {
     let logs = Logs::install(args.verbose);
     let interrupt = interrupt::listen()?;
     announce(args.format, &format!("{} · {}", heading(seed), args.runs.join(SYSTEM).display()));
-    let results = run_all(specs, args.format, &logs, &interrupt);
+    let results = run_all(specs, seed, args.format, &logs, &interrupt);
     logs.close();
     if args.format == Format::Text {
         print(&text(&results));
@@ -105,6 +105,7 @@ fn entry_spec(args: &TestArgs, entry: &Entry, seed: Seed) -> Result<RunSpec, Fai
 /// A few at a time, in order; results in the order of the specs. JSON lines come as soon as there is a verdict.
 fn run_all(
     specs: Vec<RunSpec>,
+    seed: Seed,
     format: Format,
     logs: &Logs,
     interrupt: &tokio::sync::watch::Receiver<bool>,
@@ -127,10 +128,9 @@ fn run_all(
                     } else {
                         watched(spec, format, logs, &board, Some(SUITE[index].heading.join(", ")), interrupt.clone())
                     };
-                    if let (Format::Json, Ok(finished)) = (format, &result)
-                        && let Ok(line) = json_line(finished)
-                    {
-                        print(&line);
+                    if format == Format::Json {
+                        let line = result.as_ref().map_err(Clone::clone).and_then(json_line);
+                        print(&line.unwrap_or_else(|failure| json_failure(SYSTEM, seed, &failure)));
                     }
                     results.lock().unwrap_or_else(|p| p.into_inner())[index] = Some(result);
                 }

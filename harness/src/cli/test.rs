@@ -29,7 +29,15 @@ pub fn test(args: &TestArgs) -> Result<u8, Failure> {
     let spec = spec(args, configuration)?;
     let logs = Logs::install(args.verbose);
     let interrupt = interrupt::listen()?;
-    let finished = watched(spec, args.format, &logs, &Board::default(), None, interrupt)?;
+    let finished = match watched(spec, args.format, &logs, &Board::default(), None, interrupt) {
+        Ok(finished) => finished,
+        Err(failure) => {
+            if args.format == Format::Json {
+                print(&json_failure(name, seed, &failure));
+            }
+            return Err(failure);
+        }
+    };
     match args.format {
         Format::Json => print(&json_line(&finished)?),
         Format::Text => print(&report::report(&finished.report, &finished.history)),
@@ -87,6 +95,15 @@ pub fn json_line(finished: &Finished) -> Result<String, Failure> {
     let json = serde_json::to_string(&finished.report)
         .map_err(|e| Failure::harness("cannot put the verdict into JSON").because(&e))?;
     Ok(json + "\n")
+}
+
+/// A run without a verdict, on one line.
+pub fn json_failure(system: &str, seed: Seed, failure: &Failure) -> String {
+    let json = serde_json::json!({
+        "verdict": null, "system": system, "seed": seed, "run": null, "guarantees": {},
+        "error": failure.to_string(), "code": failure.code,
+    });
+    format!("{json}\n")
 }
 
 /// Nothing depends on it but itself: it is printed, stored, and can be given back.

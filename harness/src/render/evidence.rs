@@ -33,9 +33,10 @@ pub fn operation(history: &History, invocation: EventIndex) -> [Cell; 6] {
     let completion = history.pair_of(invocation);
     let told = completion.filter(|c| history.kind(*c) == Kind::Ok).unwrap_or(invocation);
     let ended = match completion {
+        None if history.process(invocation).is_nemesis() => String::new(),
         None => "never answered".to_owned(),
         Some(c) => match (history.kind(c), history.error(c)) {
-            (Kind::Ok, _) => format!("ok after {}", duration(history.time(c) - history.time(invocation))),
+            (Kind::Ok, _) => format!("ok after {}", duration(history.time(c).saturating_sub(history.time(invocation)))),
             (kind, Some(why)) => format!("{}: {why}", kind.name()),
             (kind, None) => kind.name().to_owned(),
         },
@@ -65,10 +66,15 @@ pub fn duration(ns: u64) -> String {
     }
 }
 
+/// Text without what a terminal would obey: what stores and histories say is shown, never executed.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
 /// Breaks text between words into lines of at most `width` characters.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in printable(text).split_whitespace() {
         let line = lines.last_mut().expect("there is always a line");
         if line.is_empty() {
             line.push_str(word);

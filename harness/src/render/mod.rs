@@ -1,5 +1,5 @@
-//! What people see in the terminal: tables, evidence, timelines. Golden-tested; colour is added at the end and
-//! vanishes where it is not wanted (pipes, `NO_COLOR`).
+//! What people see in the terminal: tables, evidence, timelines. Colour vanishes where it is not wanted (pipes,
+//! `NO_COLOR`).
 
 pub mod evidence;
 pub mod report;

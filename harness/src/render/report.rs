@@ -37,8 +37,9 @@ pub fn brief(name: &str, report: &Report, history: &History) -> String {
     for note in &report.notes {
         out.push_str(&format!("  note: {note}\n"));
     }
-    let look = format!("  splitbrain inspect {}\n  {}\n", report.run, report.again);
-    out.push_str(&format!("{}\n", Painted(DIM, look.trim_end())));
+    let inspect = report.inspect().unwrap_or_default();
+    out.push_str(&format!("{}\n", Painted(DIM, format!("  evidence  {inspect}"))));
+    out.push_str(&format!("{}\n", Painted(DIM, format!("  again     {}", report.again))));
     out
 }
 
@@ -50,9 +51,25 @@ pub fn proofs(report: &Report, history: &History) -> String {
 /// The verdict, where the evidence is, and the command that runs it again.
 pub fn conclusion(report: &Report) -> String {
     let mut table = Table::new(2);
-    table.row(["evidence".into(), Cell::new(format!("splitbrain inspect {}", report.run))]);
+    if let Some(command) = report.inspect() {
+        table.row(["evidence".into(), command.into()]);
+    }
     table.row(["again".into(), Cell::new(report.again.as_str())]);
     format!("{}: {}\n{}", word(report.judgement.verdict), report.judgement.reason, table.render())
+}
+
+/// The first operations of an argument and its last, each once: the last one is where the contradiction shows.
+fn telling(operations: &[u32], known: usize) -> Vec<u32> {
+    let mut told: Vec<u32> = Vec::new();
+    for index in operations.iter().filter(|i| (**i as usize) < known) {
+        if !told.contains(index) {
+            told.push(*index);
+        }
+    }
+    if told.len() > OPERATIONS {
+        told.drain(OPERATIONS - 1..told.len() - 1);
+    }
+    told
 }
 
 fn violated(report: &Report) -> impl Iterator<Item = (Guarantee, &Row)> {
@@ -76,7 +93,14 @@ pub fn faults(faults: &[FaultRecord]) -> String {
     let mut table = Table::new(2);
     for (i, fault) in faults.iter().enumerate() {
         let until = fault.to_ms.map(|ms| format!("{:.1}", ms as f64 / 1000.0)).unwrap_or_else(|| "?".into());
-        let effect = if fault.inert { Cell::styled("inert: it changed nothing", COST) } else { effect(fault).into() };
+        let skipped = fault.outcome.get("skipped").and_then(|reason| reason.as_str());
+        let effect = if let Some(reason) = skipped {
+            Cell::styled(format!("skipped: {reason}"), COST)
+        } else if fault.inert {
+            Cell::styled("inert: it changed nothing", COST)
+        } else {
+            effect(fault).into()
+        };
         table.row([
             if i == 0 { "faults".into() } else { Cell::default() },
             fault.fault.as_str().into(),
@@ -137,8 +161,8 @@ fn proof(guarantee: Guarantee, row: &Row, history: &History) -> String {
         out.push_str(&format!("    {line}\n"));
     }
     let mut table = Table::new(2);
-    for index in first.operations.iter().filter(|i| (**i as usize) < history.len()).take(OPERATIONS) {
-        table.row(std::iter::once(Cell::new("   ")).chain(operation(history, EventIndex(*index))));
+    for index in telling(&first.operations, history.len()) {
+        table.row(std::iter::once(Cell::new("   ")).chain(operation(history, EventIndex(index))));
     }
     out.push_str(&table.render());
     out

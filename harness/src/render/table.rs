@@ -2,6 +2,7 @@
 
 use anstyle::Style;
 
+use super::evidence::printable;
 use super::style::Painted;
 
 /// One cell: text and its style.
@@ -14,12 +15,12 @@ pub struct Cell {
 impl Cell {
     /// Plain text.
     pub fn new(text: impl Into<String>) -> Self {
-        Cell { text: text.into(), style: Style::new() }
+        Cell::styled(text, Style::new())
     }
 
     /// Styled text.
     pub fn styled(text: impl Into<String>, style: Style) -> Self {
-        Cell { text: text.into(), style }
+        Cell { text: printable(&text.into()), style }
     }
 }
 

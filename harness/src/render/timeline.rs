@@ -27,6 +27,10 @@ const WIDTH: usize = 60;
 /// Operations drawn at most.
 const LANES: usize = 40;
 
+/// What the signs mean.
+pub const LEGEND: &str = "├─┤ an operation from invocation to completion, ├─? its end unknown, ░ a fault; the operations named \
+                          above stand out, the others touched the same keys around that time";
+
 /// The operations with these invocation indices, with `around` more before and after on the same keys, and the
 /// faults of that time.
 pub fn timeline(history: &History, operations: &[u32], around: usize) -> String {
@@ -44,7 +48,8 @@ pub fn timeline(history: &History, operations: &[u32], around: usize) -> String 
         let told = history.pair_of(*op).filter(|c| history.kind(*c) == Kind::Ok).unwrap_or(*op);
         let lane = bar(span, window, '├', '─', if open { '?' } else { '┤' });
         let what = short(&history.operation(told).to_string());
-        let label = format!("#{} process {}", op.0, history.process(*op));
+        let node = history.pair_of(*op).and_then(|c| history.node(c)).map(|n| format!(" {}", history.node_name(n)));
+        let label = format!("#{} process {}{}", op.0, history.process(*op), node.unwrap_or_default());
         let style = if chosen.contains(&op.0) { anstyle::Style::new() } else { DIM };
         table.row([Cell::styled(label, style), Cell::styled(lane, style), Cell::styled(what, style)]);
     }
@@ -67,7 +72,7 @@ fn lanes(history: &History, operations: &[u32], around: usize) -> Vec<EventIndex
 
 fn span(history: &History, op: EventIndex) -> Span {
     let from = history.time(op);
-    Span { from, to: history.pair_of(op).map_or(from, |c| history.time(c)) }
+    Span { from, to: history.pair_of(op).map_or(from, |c| history.time(c)).max(from) }
 }
 
 fn window(spans: &[Span]) -> Option<Span> {
@@ -117,11 +122,17 @@ fn faults(history: &History, window: Span) -> Vec<(String, Span)> {
                     span.to = time;
                 }
             }
+            _ if skipped(history, event) => {}
             fault => open.push((fault.to_owned(), Span { from: time, to: u64::MAX })),
         }
     }
     open.retain(|(_, s)| s.from <= window.to && s.to >= window.from);
     open
+}
+
+fn skipped(history: &History, event: EventIndex) -> bool {
+    let histories::Operation::Custom { value, .. } = history.operation(event) else { return false };
+    value.get("outcome").is_some_and(|outcome| outcome.get("skipped").is_some())
 }
 
 /// A text member of a nemesis event's value.

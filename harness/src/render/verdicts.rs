@@ -11,13 +11,23 @@ use crate::verdict::{Row, Verdict};
 
 /// guarantee, promised, observed, and one line of figures.
 pub fn table(rows: &BTreeMap<Guarantee, Row>) -> String {
+    headed(rows, "promised")
+}
+
+/// The same where nobody promised anything, and everything is asked.
+pub fn table_of_asked(rows: &BTreeMap<Guarantee, Row>) -> String {
+    headed(rows, "asked")
+}
+
+fn headed(rows: &BTreeMap<Guarantee, Row>, head: &str) -> String {
     let mut table = Table::new(3);
-    table.row(["guarantee", "promised", "observed"].map(|t| Cell::styled(t, STRONG)));
+    table.row(["guarantee", head, "observed"].map(|t| Cell::styled(t, STRONG)));
     let shown = rows.iter().filter(|(_, r)| r.observed != Observed::NotApplicable || r.required);
     for (guarantee, row) in shown {
         let promised = match (row.promised, row.required) {
             (_, true) => "required",
             (true, _) => "yes",
+            (false, _) if row.waived => "waived",
             (false, _) => "no",
         };
         table.row([guarantee.title().into(), promised.into(), observed(row), Cell::new(row.summary.as_str())]);

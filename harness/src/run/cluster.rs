@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nemesis::hosts::{Exit, HostId, HostSpec, Hosts, HostsConfig, HostsError, ProcessSpec, Rung};
@@ -24,6 +24,8 @@ const DUMP_TIMEOUT: Duration = Duration::from_secs(5);
 const PROBE_INTERVAL: Duration = Duration::from_millis(25);
 /// A wire that is late by more than this bears on what timeouts mean.
 const LAG: Duration = Duration::from_millis(250);
+/// How much of what a node said last is looked at, bytes.
+const LAST_WORDS: usize = 4096;
 /// How long nodes get to end by themselves after SIGTERM.
 const GRACE_MS: u64 = 300;
 
@@ -54,7 +56,11 @@ pub struct RunningCluster {
     cluster: Cluster,
     names: Vec<Arc<str>>,
     dir: RunDir,
+    broken: Broken,
 }
+
+/// The first failure of our own to open a connection: it says nothing about the store.
+type Broken = Arc<Mutex<Option<String>>>;
 
 impl RunningCluster {
     /// Makes the hosts and starts a node on each. Does not wait for them to be ready.
@@ -97,6 +103,7 @@ impl RunningCluster {
             names: cluster.nodes.iter().map(|(n, _)| n.as_str().into()).collect(),
             cluster,
             dir: dir.clone(),
+            broken: Broken::default(),
         })
     }
 
@@ -115,9 +122,27 @@ impl RunningCluster {
         vec![self.clients]
     }
 
-    /// The name of a node.
-    pub fn name(&self, node: usize) -> Arc<str> {
-        self.names[node].clone()
+    /// The name of a node; none for a position that there is not.
+    pub fn name(&self, node: usize) -> Option<Arc<str>> {
+        self.names.get(node).cloned()
+    }
+
+    /// The names of all nodes, by position.
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
+    /// What broke of the harness's own means to connect, if anything did.
+    pub fn broken(&self) -> Option<Failure> {
+        let what = self.broken.lock().unwrap_or_else(|p| p.into_inner()).clone()?;
+        Some(
+            Failure::harness(format!("a client could not be given a connection: {what}"))
+                .help("ask for fewer processes (--concurrency), or allow more open files (ulimit -n)"),
+        )
+    }
+
+    fn dialler(&self, host: HostId) -> HostDial {
+        HostDial { hosts: self.hosts.clone(), host, broken: self.broken.clone() }
     }
 
     /// Ends of processes. Can be taken once.
@@ -146,7 +171,7 @@ impl RunningCluster {
     fn client_on(&self, host: HostId, session: u32, preferred: usize, timeout: Duration) -> Box<dyn Client> {
         let context = ClientContext {
             cluster: self.cluster.clone(),
-            dial: Arc::new(HostDial { hosts: self.hosts.clone(), host }),
+            dial: Arc::new(self.dialler(host)),
             session,
             preferred,
             timeout,
@@ -156,7 +181,7 @@ impl RunningCluster {
 
     /// What every node says of itself, asked all at once from the observer's host.
     pub async fn probe(&self) -> Vec<Option<Probe>> {
-        let dial = HostDial { hosts: self.hosts.clone(), host: self.observer };
+        let dial = self.dialler(self.observer);
         let asked = (0..self.nodes.len()).map(|node| {
             let (system, cluster, dial) = (self.system.clone(), self.cluster.clone(), dial.clone());
             tokio::spawn(async move { system.probe(node, &cluster, &dial, PROBE_TIMEOUT).await })
@@ -194,10 +219,14 @@ impl RunningCluster {
 
     /// What every node holds; `None` where it does not tell.
     pub async fn dumps(&self) -> Vec<Option<serde_json::Value>> {
-        let dial = HostDial { hosts: self.hosts.clone(), host: self.observer };
+        let dial = self.dialler(self.observer);
+        let asked = (0..self.nodes.len()).map(|node| {
+            let (system, cluster, dial) = (self.system.clone(), self.cluster.clone(), dial.clone());
+            tokio::spawn(async move { system.dump(node, &cluster, &dial, DUMP_TIMEOUT).await })
+        });
         let mut dumps = Vec::new();
-        for node in 0..self.nodes.len() {
-            dumps.push(self.system.dump(node, &self.cluster, &dial, DUMP_TIMEOUT).await);
+        for task in asked.collect::<Vec<_>>() {
+            dumps.push(task.await.unwrap_or(None));
         }
         dumps
     }
@@ -208,7 +237,8 @@ impl RunningCluster {
         let mut failure = Failure::harness(format!("{} not ready within {} s", names.join(", "), bound.as_secs()));
         for name in &names {
             let path = self.dir.node(name).join("stderr.log");
-            let said = std::fs::read_to_string(&path).unwrap_or_default();
+            let said = std::fs::read(&path).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said[said.len().saturating_sub(LAST_WORDS)..]);
             let last = said.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("(nothing)");
             failure.causes.push(format!("{name} said last: {last}"));
         }
@@ -264,6 +294,9 @@ fn node_process(
     dir: &RunDir,
 ) -> Result<ProcessSpec, Failure> {
     let command = system.node(context, options);
+    if command.argv.is_empty() {
+        return Err(Failure::usage(format!("{} says of no program how to start {}", system.name(), context.name)));
+    }
     for (path, content) in &command.files {
         let path = context.data_dir.join(path);
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, content));
@@ -296,6 +329,7 @@ pub fn hosts_failure(error: HostsError) -> Failure {
 struct HostDial {
     hosts: Arc<Hosts>,
     host: HostId,
+    broken: Broken,
 }
 
 impl Dial for HostDial {
@@ -304,7 +338,10 @@ impl Dial for HostDial {
             let (hosts, host) = (self.hosts.clone(), self.host);
             let socket =
                 tokio::task::spawn_blocking(move || hosts.socket(host)).await.map_err(std::io::Error::other)?;
-            let socket = socket.map_err(std::io::Error::other)?;
+            let socket = socket.map_err(|error| {
+                self.broken.lock().unwrap_or_else(|p| p.into_inner()).get_or_insert_with(|| error.to_string());
+                std::io::Error::other(error)
+            })?;
             TcpSocket::from_std_stream(std::net::TcpStream::from(socket)).connect(to).await
         })
     }

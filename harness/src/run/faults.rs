@@ -1,7 +1,8 @@
 //! The nemesis of a run: follows the schedule, writes what it did into the same history, and heals everything.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use nemesis::fault::Fault;
 use nemesis::hosts::{Exit, Hosts};
@@ -31,8 +32,12 @@ pub struct Nemesis {
     /// Every fault so far, with the id of the injector.
     pub records: Vec<FaultRecord>,
     ids: Vec<FaultId>,
+    /// Every name under which a contract may speak of the faults that were installed.
+    pub suffered: BTreeSet<String>,
     /// Injections that were skipped, with the reason.
     skipped: Vec<String>,
+    /// The schedule, in words, by step.
+    steps: Vec<String>,
 }
 
 impl Nemesis {
@@ -45,7 +50,7 @@ impl Nemesis {
         dir: &RunDir,
     ) -> Result<Self, Failure> {
         let driver = Driver::new(&plan.schedule).map_err(|e| Failure::usage("the schedule").because(&e))?;
-        let names = (0..cluster.nodes().len()).map(|i| (cluster.name(i).to_string(), cluster.nodes()[i]));
+        let names = cluster.names().iter().zip(cluster.nodes()).map(|(name, host)| (name.to_string(), *host));
         let layout = Layout { nodes: names.collect(), clients: cluster.clients() };
         let injector = Injector::new(cluster.hosts().clone(), layout, Some(&dir.file("ledger.jsonl")))
             .map_err(|e| Failure::harness("the ledger").because(&e))?;
@@ -61,7 +66,9 @@ impl Nemesis {
             unexpected: Vec::new(),
             records: Vec::new(),
             ids: Vec::new(),
+            suffered: BTreeSet::new(),
             skipped: Vec::new(),
+            steps: plan.schedule.steps.iter().map(ToString::to_string).collect(),
         })
     }
 
@@ -80,20 +87,30 @@ impl Nemesis {
     async fn inject(&mut self, id: FaultId, fault: Fault) {
         let leader = if fault.needs_leader() { self.cluster.leader().await } else { None };
         let targets = fault.resolve(self.cluster.nodes().len(), leader);
+        let names = fault.names();
         let from_ms = self.clock.elapsed_ms();
+        let needs_leader = fault.needs_leader();
         let Some(effect) = self.with_injector(move |injector| injector.install(id, &fault, &targets)).await else {
             return;
         };
-        self.recorder.nemesis(effect.f, effect.to_json());
+        let mut value = effect.to_json();
+        if needs_leader {
+            // Without a known leader the fault hits the node that was drawn for that case.
+            value["leader"] = json!(leader.and_then(|l| self.cluster.name(l)).as_deref());
+        }
+        self.recorder.nemesis(effect.f, value);
         tracing::info!(fault = effect.f, outcome = ?effect.outcome, "injected");
         if let Outcome::Skipped(reason) = &effect.outcome {
             self.skipped.push(format!("{} was skipped: {reason}", effect.f));
+        } else {
+            self.suffered.extend(names.into_iter().map(str::to_owned));
         }
         self.ids.push(id);
         self.records.push(FaultRecord {
             fault: effect.f.to_owned(),
             from_ms,
             to_ms: None,
+            healing: None,
             outcome: json!(effect.outcome),
             inert: effect.inert,
             asked: effect.asked,
@@ -107,14 +124,25 @@ impl Nemesis {
         }
     }
 
-    /// Heals everything, whatever is installed, and says so in the history.
-    pub async fn heal_all(&mut self) {
+    /// Heals everything, whatever is installed, and says so in the history. What cannot be healed after a second
+    /// attempt is a failure of ours: the store must not be judged by it.
+    pub async fn heal_all(&mut self) -> Result<(), Failure> {
         self.driver.stop();
-        let effects = self.with_injector(Injector::heal_all).await.unwrap_or_default();
-        for (id, effect) in &effects {
-            self.healed(*id, effect);
+        let mut healed = 0;
+        for _ in 0..2 {
+            let Some(effects) = self.with_injector(Injector::heal_all).await else { break };
+            for (id, effect) in &effects {
+                self.healed(*id, effect);
+                healed += usize::from(effect.outcome == Outcome::Healed);
+            }
         }
-        self.recorder.nemesis("heal-all", json!({ "healed": effects.len() }));
+        let left = self.installed();
+        if left.is_empty() && !self.injector.is_poisoned() {
+            self.recorder.nemesis("heal-all", json!({ "healed": healed }));
+            return Ok(());
+        }
+        let last = self.records.iter().rev().find_map(|r| r.healing.clone()).unwrap_or_default();
+        Err(Failure::harness(format!("not everything could be healed: {}", left.join(", "))).help(last))
     }
 
     fn healed(&mut self, id: FaultId, effect: &Effect) {
@@ -131,12 +159,26 @@ impl Nemesis {
         let record = &mut self.records[position];
         record.to_ms = Some(to_ms);
         record.inert = effect.inert;
+        if let Outcome::Indeterminate(reason) = &effect.outcome {
+            record.healing = Some(reason.clone());
+        }
         merge(&mut record.took_effect, &effect.took_effect);
+    }
+
+    /// What broke of the nemesis itself.
+    pub fn broken(&self) -> Option<Failure> {
+        self.injector
+            .is_poisoned()
+            .then(|| Failure::harness("the injector broke; please report this with its directory"))
     }
 
     /// The faults that are installed now: name and targets.
     pub fn installed(&self) -> Vec<String> {
-        let Ok(injector) = self.injector.try_lock() else { return Vec::new() };
+        let injector = match self.injector.try_lock() {
+            Ok(injector) => injector,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Vec::new(),
+        };
         injector.installed().iter().map(|(_, fault, nodes)| format!("{} {}", fault.name(), nodes.join(" "))).collect()
     }
 
@@ -159,7 +201,7 @@ impl Nemesis {
                 continue;
             }
             let Some(node) = self.cluster.nodes().iter().position(|host| *host == exit.host) else { continue };
-            let name = self.cluster.name(node);
+            let Some(name) = self.cluster.name(node) else { continue };
             self.recorder.nemesis("exit", json!({"node": &*name, "code": exit.code, "signal": exit.signal}));
             let how = match (exit.code, exit.signal) {
                 (Some(code), _) => format!("with code {code}"),
@@ -175,6 +217,8 @@ impl Nemesis {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.unexpected.clone();
         notes.extend(self.skipped.iter().cloned());
+        let never = self.driver.never_due().into_iter().filter_map(|step| Some((step + 1, self.steps.get(step)?)));
+        notes.extend(never.map(|(step, words)| format!("step {step} of the schedule was never due: {words}")));
         notes
     }
 }

@@ -21,18 +21,27 @@ const READERS: usize = 8;
 /// How long a final read waits before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
-/// The whole of it. Bounded: a store that never answers again costs the recovery bound, once.
-pub async fn finale(cluster: &Arc<RunningCluster>, crew: &Arc<Crew>, plan: &Plan) {
+/// The whole of it. Returns the nodes that were silent although others told what they hold.
+///
+/// Bounded: a store that never answers again costs the recovery bound for its dumps and once more for the reads.
+pub async fn finale(cluster: &Arc<RunningCluster>, crew: &Arc<Crew>, plan: &Plan) -> Vec<usize> {
     let bound = Duration::from_millis(plan.recovery_ms);
     let dumps = agreed_dumps(cluster, bound).await;
+    let silent: Vec<usize> = (0..dumps.len()).filter(|node| dumps[*node].is_none()).collect();
+    record_dumps(cluster, crew, dumps);
     final_reads(cluster, crew, Instant::now() + bound).await;
+    // A system that cannot tell at all is not silent.
+    if silent.len() == cluster.nodes().len() { Vec::new() } else { silent }
+}
+
+fn record_dumps(cluster: &RunningCluster, crew: &Crew, dumps: Vec<Option<serde_json::Value>>) {
     for (node, dump) in dumps.into_iter().enumerate() {
         let Some(dump) = dump else { continue };
         crew.recorder.record(Entry {
             process: Process::NEMESIS,
             kind: Kind::Info,
             operation: Operation::Custom { f: "dump".into(), key: None, value: dump },
-            node: Some(cluster.name(node)),
+            node: cluster.name(node),
             session: None,
             error: None,
         });

@@ -106,6 +106,7 @@ fn run_file(spec: &RunSpec, clock: &RunClock) -> RunFile {
         status: Status::Running,
         again: spec.again.clone(),
         rung: None,
+        failure: None,
         terms: Terms {
             contract: spec.system.contract(&spec.options, spec.plan.nodes),
             required: spec.plan.required.clone(),
@@ -132,9 +133,13 @@ pub fn run(
     // Whatever still hangs in a blocking call ends with its socket; nobody waits for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
     if let Err(failure) = &outcome {
-        file.status = Status::Failed;
-        dir.write_json("run.json", &file)?;
         tracing::error!(%failure, "the run failed");
+        file.status = Status::Failed;
+        file.failure = Some(failure.to_string());
+        // The failure is what the user must see, not that it could not be noted.
+        if let Err(second) = dir.write_json("run.json", &file) {
+            tracing::error!(failure = %second, "run.json");
+        }
     }
     outcome
 }
@@ -164,12 +169,16 @@ impl<'a> Run<'a> {
         let (events, online) = Online::start(config);
         let recorder = Arc::new(Recorder::create(&self.dir.file("history.jsonl"), &about(plan), self.clock, events)?);
         let lived = self.live(file, &recorder).await;
-        recorder.close()?;
-        let (history, findings) = online.finish()?;
+        let closed = recorder.close();
+        let checked = online.finish();
+        // The first thing that went wrong is the cause of the others.
         let mut lived = lived?;
+        closed?;
+        let (history, findings) = checked?;
         self.phase("sealing");
         let sealed = histories::file::seal(&self.dir.file("history.jsonl"));
         sealed.map_err(|e| Failure::harness("cannot seal the history").because(&e))?;
+        file.terms.faults = lived.nemesis.suffered.iter().cloned().collect();
         lived.circumstances.irregular_count = history.irregularities().len() as u64;
         file.circumstances = lived.circumstances;
         file.status = if lived.circumstances.interrupted { Status::Interrupted } else { Status::Finished };
@@ -222,7 +231,9 @@ impl<'a> Run<'a> {
         let plan = &self.spec.plan;
         let crew = Arc::new(self.crew(recorder.clone()));
         let (phases, phase) = watch::channel(Phase::Faults);
-        let mut nemesis = Nemesis::new(plan, cluster.clone(), recorder.clone(), self.clock, self.dir)?;
+        let clock = RunClock::start();
+        recorder.start_clock(clock);
+        let mut nemesis = Nemesis::new(plan, cluster.clone(), recorder.clone(), clock, self.dir)?;
         recorder.nemesis("phase", json!("faults"));
         let workers: Vec<_> = (0..plan.concurrency)
             .map(|w| tokio::spawn(process::work(crew.clone(), cluster.clone(), w, plan.seed, phase.clone())))
@@ -231,10 +242,10 @@ impl<'a> Run<'a> {
         let broken = self.under_faults(&crew, &mut nemesis).await;
         let per_second = crew.tally.completed() as f64 / crew.started.elapsed().as_secs_f64();
         self.phase("healing");
-        nemesis.heal_all().await;
+        let broken = nemesis.heal_all().await.err().or(broken);
         recorder.nemesis("phase", json!("recovery"));
+        crew.healed.store(true, Ordering::Relaxed);
         let interrupted = *self.interrupt.borrow();
-        crew.tally.updates.store(0, Ordering::Relaxed);
         let _ = phases.send(Phase::Recovery);
         if !interrupted && broken.is_none() {
             self.phase("recovering");
@@ -244,16 +255,24 @@ impl<'a> Run<'a> {
         for worker in workers {
             worker.await.map_err(|e| Failure::harness("a process of the workload broke").because(&e))?;
         }
-        if let Some(failure) = broken {
+        if let Some(failure) = broken.or_else(|| cluster.broken()) {
             return Err(failure);
         }
+        let mut silent = Vec::new();
         if !*self.interrupt.borrow() {
             self.phase("final reads");
             recorder.nemesis("phase", json!("final-reads"));
-            self.unless_interrupted(finale::finale(cluster, &crew, plan)).await;
+            silent = self.unless_interrupted(finale::finale(cluster, &crew, plan)).await.unwrap_or_default();
         }
         nemesis.collect_exits();
-        Ok(self.lived(crew, nemesis, cluster, per_second))
+        if let Some(failure) = cluster.broken() {
+            return Err(failure);
+        }
+        let mut lived = self.lived(crew, nemesis, cluster, per_second);
+        lived.circumstances.silent_count = silent.len() as u64;
+        let names = silent.iter().filter_map(|n| cluster.name(*n));
+        lived.notes.extend(names.map(|name| format!("{name} did not answer any more at the end")));
+        Ok(lived)
     }
 
     fn crew(&self, recorder: Arc<Recorder>) -> Crew {
@@ -283,6 +302,9 @@ impl<'a> Run<'a> {
             if let Some(error) = crew.recorder.failed() {
                 return Some(Failure::harness("the history cannot be written").help(error));
             }
+            if let Some(failure) = nemesis.broken() {
+                return Some(failure);
+            }
             nemesis.tick(at, crew.tally.completed()).await;
             if let Ok(mut progress) = self.watch.lock() {
                 progress.at_ms = (at, planned);
@@ -294,15 +316,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The bounded liveness phase: every node ready, somebody leading, and an update acknowledged.
+    /// The bounded liveness phase: every node ready, and an update acknowledged that was invoked after healing.
     async fn recover(&self, cluster: &RunningCluster, crew: &Crew) {
         let bound = Duration::from_millis(self.spec.plan.recovery_ms);
         let deadline = Instant::now() + bound;
         if let Err(behind) = cluster.wait_ready(bound).await {
-            let names: Vec<_> = behind.iter().map(|n| cluster.name(*n)).collect();
+            let names: Vec<_> = behind.iter().filter_map(|n| cluster.name(*n)).collect();
             tracing::warn!(?names, "not ready within the recovery phase");
         }
-        while crew.tally.updates.load(Ordering::Relaxed) == 0 && Instant::now() < deadline {
+        while crew.tally.updates_healed.load(Ordering::Relaxed) == 0 && Instant::now() < deadline {
             tokio::time::sleep(TICK).await;
         }
     }
@@ -336,6 +358,10 @@ impl<'a> Run<'a> {
             fault_count: nemesis.records.len() as u64,
             inert_count: nemesis.records.iter().filter(|f| f.inert).count() as u64,
             interrupted: *self.interrupt.borrow(),
+            update_count: Some(tally.updates.load(Ordering::Relaxed)),
+            silent_count: 0,
+            unended: false,
+            damaged: false,
             irregular_count: 0,
         };
         let mut notes = nemesis.notes();

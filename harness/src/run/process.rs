@@ -58,6 +58,8 @@ pub struct Crew {
     next_due: Mutex<Instant>,
     /// Set when `limit` is reached.
     pub exhausted: AtomicBool,
+    /// Set when everything is healed.
+    pub healed: AtomicBool,
     /// The first process that nobody has been yet.
     fresh: AtomicU32,
 }
@@ -71,8 +73,10 @@ pub struct Tally {
     pub fail: AtomicU64,
     /// Operations that ended `info`.
     pub info: AtomicU64,
-    /// Updates that ended `ok` since [`Tally::updates`] was last set to 0.
+    /// Updates that ended `ok`.
     pub updates: AtomicU64,
+    /// Updates that ended `ok` and were invoked after everything was healed.
+    pub updates_healed: AtomicU64,
     /// Operations that began late, or in place of later ones, because every process was busy (open loop only).
     pub late: AtomicU64,
     latencies: Mutex<Option<Histogram<u64>>>,
@@ -84,12 +88,13 @@ impl Tally {
         [&self.ok, &self.fail, &self.info].into_iter().map(|c| c.load(Ordering::Relaxed)).sum()
     }
 
-    fn note(&self, operation: &Operation, completion: &Completion, took: Duration) {
+    fn note(&self, operation: &Operation, completion: &Completion, took: Duration, healed: bool) {
         match completion {
             Completion::Ok(_) => {
                 self.ok.fetch_add(1, Ordering::Relaxed);
                 if operation.is_update() {
                     self.updates.fetch_add(1, Ordering::Relaxed);
+                    self.updates_healed.fetch_add(u64::from(healed), Ordering::Relaxed);
                 }
                 let mut latencies = self.latencies.lock().unwrap_or_else(|p| p.into_inner());
                 // Three significant digits from a microsecond to a minute.
@@ -130,6 +135,7 @@ impl Crew {
             turns: AtomicU64::new(0),
             next_due: Mutex::new(Instant::now()),
             exhausted: AtomicBool::new(false),
+            healed: AtomicBool::new(false),
             fresh: AtomicU32::new(concurrency as u32),
         }
     }
@@ -243,18 +249,19 @@ pub async fn perform(
         session: Some(turn.session),
         error,
     };
+    let healed = crew.healed.load(Ordering::Relaxed);
     crew.recorder.record(entry(Kind::Invoke, operation.clone(), None, None));
     let begun = Instant::now();
     let answer = match tokio::time::timeout(crew.timeout + SLACK, client.invoke(operation)).await {
         Ok(answer) => answer,
         Err(_) => Answer { completion: Completion::Info("the client did not come back".into()), node: None },
     };
-    let node = answer.node.map(|n| cluster.name(n));
+    let node = answer.node.and_then(|n| cluster.name(n));
     crew.recorder.record(match &answer.completion {
         Completion::Ok(answered) => entry(Kind::Ok, answered.clone(), node, None),
         Completion::Fail(why) => entry(Kind::Fail, operation.clone(), node, Some(why.as_str().into())),
         Completion::Info(why) => entry(Kind::Info, operation.clone(), node, Some(why.as_str().into())),
     });
-    crew.tally.note(operation, &answer.completion, begun.elapsed());
+    crew.tally.note(operation, &answer.completion, begun.elapsed(), healed);
     answer.completion
 }

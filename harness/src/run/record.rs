@@ -19,16 +19,26 @@ pub const FLUSH_EVERY_MS: u64 = 10;
 
 /// Appends events to the history of a run. Shared by all processes and the nemesis.
 pub struct Recorder {
-    clock: RunClock,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
+    /// Times are told from here on.
+    clock: RunClock,
     writer: Option<HistoryWriter<File>>,
     path: PathBuf,
     checkers: Option<Sender<Event>>,
     count: u64,
     failed: Option<String>,
+}
+
+impl Inner {
+    /// A history with a hole in it is not a history: nothing is written after the first event that could not be, and
+    /// the file is never closed, so that whoever reads it learns that it ends early.
+    fn fail(&mut self, error: &std::io::Error) {
+        self.failed.get_or_insert_with(|| error.to_string());
+        self.writer = None;
+    }
 }
 
 /// One event without its time.
@@ -57,16 +67,22 @@ impl Recorder {
     ) -> Result<Self, Failure> {
         let writer = HistoryWriter::create(path, about)
             .map_err(|e| Failure::harness(format!("cannot write {}", path.display())).because(&e))?;
-        let inner =
-            Inner { writer: Some(writer), path: path.to_owned(), checkers: Some(checkers), count: 0, failed: None };
-        Ok(Recorder { clock, inner: Mutex::new(inner) })
+        let inner = Inner {
+            clock,
+            writer: Some(writer),
+            path: path.to_owned(),
+            checkers: Some(checkers),
+            count: 0,
+            failed: None,
+        };
+        Ok(Recorder { inner: Mutex::new(inner) })
     }
 
     /// Appends an event, now. A write error is kept and ends the run: see [`Recorder::failed`].
     pub fn record(&self, entry: Entry) {
         let mut inner = self.lock();
         let event = Event {
-            time: self.clock.elapsed_ns(),
+            time: inner.clock.elapsed_ns(),
             process: entry.process,
             kind: entry.kind,
             operation: entry.operation,
@@ -75,7 +91,10 @@ impl Recorder {
             error: entry.error,
         };
         if let Some(Err(error)) = inner.writer.as_mut().map(|w| w.append(&event)) {
-            inner.failed.get_or_insert_with(|| error.to_string());
+            inner.fail(&error);
+        }
+        if inner.failed.is_some() {
+            return;
         }
         inner.count += 1;
         if let Some(checkers) = &inner.checkers {
@@ -96,11 +115,17 @@ impl Recorder {
         });
     }
 
+    /// Tells times from this clock's start on, which is that of the workload: schedules count from there as well.
+    /// Before the first event.
+    pub fn start_clock(&self, clock: RunClock) {
+        self.lock().clock = clock;
+    }
+
     /// Hands everything to the kernel, so that it survives the end of this process.
     pub fn flush(&self) {
         let mut inner = self.lock();
         if let Some(Err(error)) = inner.writer.as_mut().map(HistoryWriter::flush) {
-            inner.failed.get_or_insert_with(|| error.to_string());
+            inner.fail(&error);
         }
     }
 

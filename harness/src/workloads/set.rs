@@ -18,7 +18,14 @@ pub(super) const SPEC: WorkloadSpec = WorkloadSpec {
             After the faults every set is read once more: an acknowledged element that is missing is a lost write. \
             Adds commute, so nothing but the loss of a write can make one disappear.",
     needs: &[Function::Add],
-    judges: &[Guarantee::Durability, Guarantee::ReadYourWrites, Guarantee::MonotonicReads, Guarantee::ConsistentPrefix],
+    judges: &[
+        Guarantee::Durability,
+        Guarantee::ReadYourWrites,
+        Guarantee::MonotonicReads,
+        Guarantee::MonotonicWrites,
+        Guarantee::WritesFollowReads,
+        Guarantee::ConsistentPrefix,
+    ],
     make: |shape| Box::new(Set::new(shape)),
 };
 

@@ -109,6 +109,12 @@ impl Driver {
         self.stopped || (!healing && self.waits.iter().all(Wait::is_done))
     }
 
+    /// The steps that were never due so far, by position: their trigger was not met, or their time did not come.
+    pub fn never_due(&self) -> Vec<usize> {
+        let never = self.waits.iter().enumerate().filter(|(_, wait)| wait.fired_count == 0);
+        never.map(|(position, _)| position).collect()
+    }
+
     /// When the next thing is due by time alone; `None` when nothing is, or when it waits for something else.
     pub fn next_ms(&self) -> Option<u64> {
         let steps = self.waits.iter().filter_map(Wait::next_ms);

@@ -35,7 +35,7 @@ pub(super) fn contract(settings: &Settings, nodes: usize) -> Contract {
         .with(WritesFollowReads, one_past(settings, nodes))
         .with(ConsistentPrefix, one_past(settings, nodes))
         .with(CounterBounds, counter_bounds(settings, nodes))
-        .with(Convergence, unattended(settings))
+        .with(Convergence, convergence(settings, nodes))
         .with(Recovery, unattended(settings))
 }
 
@@ -68,8 +68,8 @@ fn one_past(settings: &Settings, nodes: usize) -> Promise {
 }
 
 /// One node has nothing to agree with.
-fn convergence(nodes: usize) -> Promise {
-    if nodes == 1 { no("there is one replica") } else { Promise::Yes }
+fn convergence(settings: &Settings, nodes: usize) -> Promise {
+    if nodes == 1 { no("there is one replica") } else { unattended(settings) }
 }
 
 fn durability(settings: &Settings, nodes: usize) -> Promise {
