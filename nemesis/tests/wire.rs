@@ -80,7 +80,8 @@ impl Net {
             match self.next(host) {
                 Some(number) => numbers.push(number),
                 None => {
-                    drop(poll(&mut [PollFd::new(self.ends[host].as_fd(), PollFlags::POLLIN)], PollTimeout::from(50u8)))
+                    poll(&mut [PollFd::new(self.ends[host].as_fd(), PollFlags::POLLIN)], PollTimeout::from(50u8))
+                        .expect("poll");
                 }
             }
             assert!(Instant::now() < deadline, "{} of {count} packets", numbers.len());
