@@ -125,6 +125,59 @@ fn the_same_seed_gives_the_same_plan_byte_for_byte() {
 }
 
 #[test]
+fn a_node_that_dies_by_itself_is_named_and_the_verdict_is_not_valid() {
+    if !hosts_available("a_node_that_dies_by_itself_is_named_and_the_verdict_is_not_valid") {
+        return;
+    }
+    let scratch = Scratch::new("dies");
+    let arguments =
+        [&["test", "single-leader", "--format", "json", "--faults", "none", "--recovery", "1s"], SMALL].concat();
+    let child = spawn(&scratch, &arguments);
+    let n3 =
+        || processes(&scratch.mark).into_iter().find(|(_, line)| line.contains("__node") && line.contains("--id n3"));
+    let history = scratch.path.join("runs/latest/history.jsonl");
+    let under_way = || std::fs::read_to_string(&history).is_ok_and(|text| text.contains("\"type\":\"ok\""));
+    assert!(eventually(Duration::from_secs(40), under_way), "operations succeed");
+    let (pid, _) = n3().expect("n3 runs");
+    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it can be killed");
+    let output = child.wait_with_output().expect("it ends");
+    let json: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(output.status.code(), Some(2), "{json:#}");
+    assert!(json["notes"].to_string().contains("n3 ended by itself"), "{}", json["notes"]);
+    // What the run knew is not forgotten when its history is checked again, from wherever.
+    let again = common::splitbrain(&scratch, &["check", "history.jsonl.gz", "--format", "json"])
+        .current_dir(scratch.path.join("runs/latest"))
+        .output()
+        .expect("the program starts");
+    assert_eq!(again.status.code(), Some(2), "{}", String::from_utf8_lossy(&again.stderr));
+}
+
+#[test]
+fn a_failure_of_the_harness_is_255_and_json_all_the_same() {
+    if !hosts_available("a_failure_of_the_harness_is_255_and_json_all_the_same") {
+        return;
+    }
+    let scratch = Scratch::new("broken");
+    // Not enough descriptors for hosts.
+    let script = format!("ulimit -n 24; exec {} test single-leader --format json", env!("CARGO_BIN_EXE_splitbrain"));
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .env("SPLITBRAIN_TEST_MARK", &scratch.mark)
+        .current_dir(&scratch.path)
+        .output()
+        .expect("a shell starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(255), "{errors}");
+    assert!(!errors.contains("panicked"), "{errors}");
+    let json: Json = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!((&json["verdict"], &json["code"]), (&Json::Null, &Json::from(255)), "{json}");
+    assert!(eventually(Duration::from_secs(1), || processes(&scratch.mark).is_empty()));
+    // A run that failed has no verdict, whatever its history looks like.
+    let checked = run(&scratch, &["check", "runs/latest"]);
+    assert!(matches!(checked.status.code(), Some(2 | 254)), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[test]
 fn two_runs_side_by_side_do_not_notice_each_other() {
     if !hosts_available("two_runs_side_by_side_do_not_notice_each_other") {
         return;
