@@ -171,15 +171,15 @@ async fn serve(
     mut stop: oneshot::Receiver<()>,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), NodeError> {
-    let (written, mut done) = mpsc::unbounded_channel();
-    let node = Rc::new(Shared { core: RefCell::new(Core::open(config, written)?), wake: Notify::new() });
-    let (address, count, me) = {
-        let core = node.core.borrow();
-        (core.config.listen, core.config.names.len(), core.config.me)
-    };
+    // Before anything is touched: whoever cannot have the address may be a second process with the same directory.
+    let address = config.listen;
     let listen = |source| NodeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
-    listening(listener.local_addr().map_err(listen)?);
+    let address = listener.local_addr().map_err(listen)?;
+    let (count, me) = (config.names.len(), config.me);
+    let (written, mut done) = mpsc::unbounded_channel();
+    let node = Rc::new(Shared { core: RefCell::new(Core::open(config, written)?), wake: Notify::new() });
+    listening(address);
     node.core.borrow().note(&format!("listening on {address}"));
     tokio::task::spawn_local(accept(node.clone(), listener));
     for peer in (0..count).filter(|peer| *peer != me) {
