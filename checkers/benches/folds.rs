@@ -146,15 +146,8 @@ fn history(workload: Workload, events: usize) -> History {
     history
 }
 
-fn run(history: &History, mut checkers: Vec<Box<dyn Checker>>) {
-    for event in history.events() {
-        for checker in &mut checkers {
-            checker.step(history, event);
-        }
-    }
-    for checker in checkers {
-        black_box(checker.finish(history));
-    }
+fn run(history: &History, checkers: Vec<Box<dyn Checker>>) {
+    black_box(checkers::run(history, checkers));
 }
 
 fn folds(c: &mut Criterion) {

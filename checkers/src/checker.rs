@@ -13,6 +13,8 @@ pub struct About {
     pub definition: &'static str,
     /// Where the definition comes from: paper and section, or the tool whose behaviour it follows.
     pub source: &'static str,
+    /// The kinds of its anomalies ([`crate::Anomaly::kind`]), each with what it means.
+    pub anomalies: &'static [(&'static str, &'static str)],
     /// What it does not detect, in whole sentences.
     pub does_not_detect: &'static str,
     /// Which workloads or operations it needs to say anything.
@@ -28,6 +30,13 @@ pub trait Checker: Send {
     /// Takes in one event. `history` holds it and everything before it, and may already hold more: a checker
     /// looks only backwards.
     fn step(&mut self, history: &History, event: EventIndex);
+
+    /// Takes in several events, in order.
+    fn steps(&mut self, history: &History, events: std::ops::Range<u32>) {
+        for event in events {
+            self.step(history, EventIndex(event));
+        }
+    }
 
     /// How many violations are certain already. What only the end can show (a lost write) is not counted.
     fn violations_so_far(&self) -> u64 {

@@ -84,6 +84,11 @@ pub(crate) const ABOUT: About = About {
                  show one state.",
     source: "Terry: Replicated Data Consistency Explained Through Baseball (CACM 2013), section 3; Kleppmann: Designing \
              Data-Intensive Applications (2017), chapter 5.",
+    anomalies: &[
+        ("missing-predecessor", "A read shows a write and misses one that was in effect when it was invoked."),
+        ("order-reversed", "A list has a write before one that was in effect when it was invoked."),
+        ("incompatible-order", "Two reads of a list, of which neither is a prefix of the other."),
+    ],
     does_not_detect: "Different prefixes in different reads (see monotonic-reads). Anything in operations that read one \
                       register only. Orders that follow from several reads together. Counters are not judged.",
     needs: "Reads of lists or sets, or transactions that read several lists, sets or registers.",
@@ -125,7 +130,7 @@ impl Checker for ConsistentPrefix {
             let what = words::count(self.tally.violations(), "read is no prefix", "reads are no prefixes");
             return self.tally.violated(history, guarantee, &what, Headline::Last, by_name);
         }
-        if figures.tests > 0 {
+        if figures.tested {
             return clean(guarantee, Observed::Held, reads, by_name);
         }
         if figures.reads > 0 {

@@ -54,6 +54,7 @@ pub(crate) const ABOUT: About = About {
                  hold the same state.",
     source: "Terry, Demers, Petersen, Spreitzer, Theimer, Welch: Session Guarantees for Weakly Consistent Replicated \
              Data (PDIS 1994), section 2; Vogels: Eventually Consistent (ACM Queue, 2008).",
+    anomalies: &[("diverged", "Replicas hold different values of a key.")],
     does_not_detect: "Whether the common state is the right one (see durability). Replicas that gave no answer; they are \
                       named. An update of unknown outcome that happens between two dumps makes them differ.",
     needs: "Dumps of at least two replicas after the last heal-all, or final reads of the same key from two nodes.",

@@ -33,7 +33,7 @@ use histories::{EventIndex, Guarantee, History, KeyId, Kind};
 use crate::checker::{About, Checker};
 use crate::finding::{Anomaly, Finding, Observed, RelationKind};
 use crate::fold::acts::{Act, acts};
-use crate::fold::keys::{Answer, KeyKind, Keys, answer, slot};
+use crate::fold::keys::{Answer, Keys, answer, slot};
 use crate::fold::tally::{Headline, Tally, clean, counts, relation};
 use crate::fold::words;
 
@@ -159,6 +159,10 @@ pub(crate) const ABOUT: About = About {
                  and at most the sum of those that were invoked before it was completed and did not fail; \
                  decrements count the other way round.",
     source: "The counter checker of Jepsen (Kingsbury, jepsen.checker/counter), extended to decrements.",
+    anomalies: &[
+        ("counter-too-low", "A read shows less than what must be counted."),
+        ("counter-too-high", "A read shows more than what can be counted."),
+    ],
     does_not_detect: "A value within its bounds that no subset of the open increments adds up to. A lost increment that \
                       another one of unknown outcome makes up for. Keys that are also written are not judged.",
     needs: "Increments, and reads of the same keys.",
@@ -189,9 +193,6 @@ impl Checker for CounterBounds {
         let mut tally = Tally::default();
         let (mut reads, mut counters, mut increments) = (0, 0, 0);
         for key in (0..self.counters.len() as u32).map(KeyId) {
-            if self.keys.kind(key) != KeyKind::Counter {
-                continue;
-            }
             let counter = std::mem::take(&mut self.counters[key.0 as usize]);
             increments += counter.acked.len() as u64;
             reads += counter.reads.len() as u64;

@@ -161,6 +161,16 @@ pub(crate) const ABOUT: About = About {
                  it; a write that failed is never there; nothing is there that nobody wrote, or more often than it was written.",
     source: "The accounting follows Jepsen's set and set-full checkers (Kingsbury, jepsen.checker); reading a failed \
              write is G1a in Adya: Weak Consistency (PhD thesis, MIT 1999), section 4.2.1.",
+    anomalies: &[
+        (
+            "lost-write",
+            "An acknowledged write is in none of the final reads, and nothing that was asked for explains it.",
+        ),
+        ("aborted-read", "A read shows a write that failed (G1a)."),
+        ("phantom", "A read shows a value that nobody had been asked to write."),
+        ("duplicate-elements", "A read shows an element more often than operations may have put it there."),
+        ("resurrected", "A removed element is in all of the final reads."),
+    ],
     does_not_detect: "A loss that was repaired before the end, or that only some replicas suffered (see convergence). In \
                       registers, a loss that another write of the key would explain. Counters are judged by \
                       counter-bounds. Keys that were only ever read are not judged.",

@@ -29,4 +29,4 @@ pub mod writes_follow_reads;
 pub use checker::{About, Checker};
 pub use finding::{Anomaly, Finding, Observed, Relation, RelationKind};
 pub use graph::{dot, graph};
-pub use registry::{CheckConfig, about, all, check, checker};
+pub use registry::{CheckConfig, about, all, check, checker, run};

@@ -115,6 +115,10 @@ pub(crate) const ABOUT: About = About {
                  never sees time move backwards.",
     source: "Terry, Demers, Petersen, Spreitzer, Theimer, Welch: Session Guarantees for Weakly Consistent Replicated \
              Data (PDIS 1994), section 3.2.",
+    anomalies: &[(
+        "non-monotonic-read",
+        "A read does not show what an earlier read of its session had shown, or shows an older version.",
+    )],
     does_not_detect: "A session thrown back to a version of a register that it had never seen, where several sessions \
                       write the register. Reads within one transaction are not compared with one another, nor are \
                       different keys. Counters that are also decremented, and elements that somebody tried to remove, \
@@ -169,7 +173,7 @@ impl Checker for MonotonicReads {
 impl MonotonicReads {
     fn invoke(&mut self, history: &History, event: EventIndex) {
         let session = self.sessions.invoke(history, event);
-        self.versions.invoke(history, event, |_, _| {});
+        self.versions.invoke_some(history, event, Act::sets_register, |_, _| {});
         for (key, act) in acts(history, event) {
             self.keys.note(key, act);
             match act {

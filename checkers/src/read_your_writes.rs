@@ -55,8 +55,10 @@ pub struct ReadYourWrites {
     versions: Versions,
     elements: BySessionAndKey<OwnElements>,
     registers: BySessionAndKey<Past<OwnVersion>>,
-    /// For a session, a key (as the number of its entry in `registers`) and a version: when the session knew of it
-    /// first, and by which operation.
+    /// The session that was asked last to write a version of a register, by number of the version.
+    authors: Vec<SessionIndex>,
+    /// For a session, a key (as the number of its entry in `registers`) and a version: when the session first read or
+    /// replaced it, and by which operation.
     known: FxHashMap<(u32, ValueId), (u32, u32)>,
     /// The last stale version reported for an entry of `registers`, and the write that it missed.
     reported: FxHashMap<u32, (ValueId, u32)>,
@@ -106,6 +108,10 @@ pub(crate) const ABOUT: About = About {
     definition: "A read shows every write of the same session and key that was acknowledged before the read was invoked.",
     source: "Terry, Demers, Petersen, Spreitzer, Theimer, Welch: Session Guarantees for Weakly Consistent Replicated \
              Data (PDIS 1994), section 3.1.",
+    anomalies: &[(
+        "read-misses-own-write",
+        "A read does not show a write of its own session that had been acknowledged, or shows an older version.",
+    )],
     does_not_detect: "A register that shows a version of another session which is older than the session's own write but \
                       was never seen by it. A counter that lacks the session's increments but has enough of others. \
                       Reads inside the transaction that wrote. Counters that are also decremented, and elements that \
@@ -123,8 +129,15 @@ impl Checker for ReadYourWrites {
             return;
         }
         if history.kind(event) == Kind::Invoke {
-            self.sessions.invoke(history, event);
-            self.versions.invoke(history, event, |_, _| {});
+            let session = self.sessions.invoke(history, event);
+            let authors = &mut self.authors;
+            self.versions.invoke_some(history, event, Act::sets_register, |id, _| {
+                if id.0 as usize == authors.len() {
+                    authors.push(session);
+                } else {
+                    authors[id.0 as usize] = session;
+                }
+            });
             for (key, act) in acts(history, event) {
                 self.keys.note(key, act);
                 if let Act::Remove(value) = act {
@@ -215,7 +228,6 @@ impl ReadYourWrites {
     fn wrote_register(&mut self, session: SessionIndex, key: KeyId, what: OwnVersion, call: u32, ret: u32) {
         let (slot, past) = self.registers.entry(session, key);
         past.learn(Seen { call, ret, what }, self.sessions.open(session));
-        self.known.entry((slot, what.value)).or_insert((ret, call));
         if let Some(old) = what.replaced {
             self.known.entry((slot, old)).or_insert((ret, call));
         }
@@ -244,6 +256,11 @@ impl ReadYourWrites {
         history: &History,
     ) -> Option<Missed> {
         let (_, entry) = self.elements.get_mut(session, key)?;
+        if self.keys.shrinks(key) && entry.own.len() > 2 * shown.len() + 32 {
+            // What may have been removed need not be there, and must not be looked for at every read.
+            entry.own.retain(|own| !self.removed.contains(&(key, own.value)));
+            (entry.checked, entry.witness) = (0, None);
+        }
         let due = entry.own.partition_point(|own| own.ret < read.call);
         if due == 0 {
             return None;
@@ -279,8 +296,15 @@ impl ReadYourWrites {
         version: ValueId,
     ) -> Option<Missed> {
         let (slot, past) = self.registers.entry(session, key);
-        let known = self.known.get(&(slot, version)).copied();
-        let once = self.versions.find(key, version).is_none_or(|(_, v)| !v.ambiguous && v.possible <= 1);
+        let written = self.versions.find(key, version);
+        let once = written.is_none_or(|(_, v)| !v.ambiguous && v.possible <= 1);
+        let wrote = written.filter(|(id, _)| self.authors[id.0 as usize] == session).map(|(_, v)| (v.acked, v.writer));
+        let known = if version == ValueId::NULL {
+            None
+        } else {
+            let first = *self.known.entry((slot, version)).or_insert((read.ret, read.call));
+            [Some(first), wrote].into_iter().flatten().min()
+        };
         let mut missed = None;
         let mut judged = false;
         for own in past.before(read.call) {
@@ -304,9 +328,6 @@ impl ReadYourWrites {
             });
         }
         self.reads += u64::from(judged);
-        if version != ValueId::NULL {
-            self.known.entry((slot, version)).or_insert((read.ret, read.call));
-        }
         let (write, what, because) = missed?;
         if self.reported.insert(slot, (version, write)) == Some((version, write)) {
             return None;

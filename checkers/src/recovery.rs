@@ -70,6 +70,7 @@ pub(crate) const ABOUT: About = About {
                  first update that succeeds, no more time passes than the bound allows.",
     source: "The liveness phase that follows the safety phase in TigerBeetle's simulator; Alpern and Schneider: Defining \
              Liveness (Information Processing Letters, 1985).",
+    anomalies: &[("no-recovery", "The first success after healing comes too late, or never.")],
     does_not_detect: "A store that recovers for some keys, clients or replicas only, how well it works afterwards, or \
                       how long it needed while the fault lasted.",
     needs: "Faults, heals of the nemesis that leave none of them, and client operations after that.",

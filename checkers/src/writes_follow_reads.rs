@@ -28,8 +28,9 @@
 //! have written; elements that somebody was asked to remove; counters; keys that were updated in two ways. Of a session whose reads of a key
 //! contradicted one another more than eight times, the oldest branches are forgotten.
 
+use std::num::NonZeroU32;
+
 use histories::{EventIndex, Guarantee, History, KeyId, Payload, ValueId};
-use rustc_hash::FxHashMap;
 
 use crate::checker::{About, Checker};
 use crate::finding::{Finding, Observed, RelationKind};
@@ -53,20 +54,24 @@ pub struct WritesFollowReads {
 /// A session's write requires what the session had read.
 #[derive(Default)]
 struct HadRead {
-    /// What a session has read of lists and sets.
-    bases: BySessionAndKey<Bases>,
-    /// When a session first completed a read of a key that showed anything; 0 for never.
-    first: BySessionAndKey<u32>,
-    /// The first read of a version of a register by a session: its completion and its invocation.
-    versions: FxHashMap<(SessionIndex, KeyId, ValueId), (u32, u32)>,
+    reads: BySessionAndKey<Reads>,
+    /// Reads of lists and sets. Each has in it all that its session had read of the key before, by itself or by those
+    /// that it refers to.
+    bases: Vec<Base>,
+    /// Reads of registers that showed another version than the one before.
+    versions: Vec<Version>,
     marks: Marks,
-    /// Which bases are marked: the number of the entry, and of the base within it.
-    marked: Option<(u32, u32)>,
+    /// The base whose elements are marked.
+    marked: Option<u32>,
 }
 
-/// Each base has in it all that was read before, by itself or by the bases that it refers to.
+/// What a session has read of a key: its last base and its last version, as indices, and its first read.
 #[derive(Default)]
-struct Bases(Vec<Base>);
+struct Reads {
+    base: Option<NonZeroU32>,
+    version: Option<NonZeroU32>,
+    first: Option<NonZeroU32>,
+}
 
 #[derive(Clone, Copy)]
 struct Base {
@@ -74,71 +79,96 @@ struct Base {
     ret: u32,
     call: u32,
     list: Payload,
+    /// The base of the same session and key before this one.
+    before: Option<NonZeroU32>,
     /// The base that has what this one lacks.
-    also: Option<u32>,
+    also: Option<NonZeroU32>,
     /// How many there are by way of `also`.
     depth: u8,
 }
 
-impl Bases {
-    const DEPTH: u8 = 8;
+#[derive(Clone, Copy)]
+struct Version {
+    value: ValueId,
+    ret: u32,
+    call: u32,
+    before: Option<NonZeroU32>,
+}
 
-    /// The last one that was complete before a moment.
-    fn before(&self, call: u32) -> Option<u32> {
-        self.0.partition_point(|base| base.ret < call).checked_sub(1).map(|i| i as u32)
-    }
+/// An entry of a table, by its index.
+fn at<T: Copy>(table: &[T], index: Option<NonZeroU32>) -> Option<T> {
+    Some(table[index?.get() as usize - 1])
+}
 
-    /// A base and those that it refers to.
-    fn chain(&self, base: u32) -> impl Iterator<Item = &Base> {
-        std::iter::successors(self.0.get(base as usize), |base| self.0.get(base.also? as usize))
-    }
-
-    fn learn(&mut self, history: &History, read: Seen<Payload>, shown: &[ValueId], marks: &mut Marks) {
-        let new = |also, depth| Base { ret: read.ret, call: read.call, list: read.what, also, depth };
-        let Some(last) = self.0.last().copied() else {
-            self.0.push(new(None, 0));
-            return;
-        };
-        let known = history.list(last.list);
-        if known.starts_with(shown) {
-            return;
-        }
-        if shown.starts_with(known) {
-            self.0.push(new(last.also, last.depth));
-            return;
-        }
-        marks.set(shown);
-        if known.iter().all(|v| marks.has(*v)) {
-            self.0.push(new(last.also, last.depth));
-            return;
-        }
-        marks.set(known);
-        if !shown.iter().all(|v| marks.has(*v)) {
-            let deep = last.depth >= Self::DEPTH;
-            let also = if deep { None } else { Some(self.0.len() as u32 - 1) };
-            self.0.push(new(also, if deep { 0 } else { last.depth + 1 }));
-        }
-    }
+/// The index of the entry that will be pushed next.
+fn next<T>(table: &[T]) -> Option<NonZeroU32> {
+    NonZeroU32::new(table.len() as u32 + 1)
 }
 
 impl HadRead {
-    fn note_first(&mut self, session: SessionIndex, key: KeyId, ret: u32) {
-        let (_, first) = self.first.entry(session, key);
-        if *first == 0 {
-            *first = ret;
+    /// More bases than this are not held together: of what contradicted itself so often, the oldest is forgotten.
+    const DEPTH: u8 = 8;
+
+    fn learn_elements(&mut self, history: &History, slot: u32, read: Seen<Payload>, shown: &[ValueId]) {
+        let before = self.reads.at(slot).base;
+        let (also, depth) = match at(&self.bases, before) {
+            None => (None, 0),
+            Some(last) => {
+                let known = history.list(last.list);
+                if known.starts_with(shown) {
+                    return;
+                }
+                if shown.starts_with(known) || self.has_all(shown, known) {
+                    (last.also, last.depth)
+                } else if self.has_all(known, shown) {
+                    return;
+                } else if last.depth < Self::DEPTH {
+                    (before, last.depth + 1)
+                } else {
+                    (None, 0)
+                }
+            }
+        };
+        self.reads.at(slot).base = next(&self.bases);
+        self.bases.push(Base { ret: read.ret, call: read.call, list: read.what, before, also, depth });
+    }
+
+    fn has_all(&mut self, list: &[ValueId], of: &[ValueId]) -> bool {
+        self.marked = None;
+        self.marks.set(list);
+        of.iter().all(|v| self.marks.has(*v))
+    }
+
+    fn learn_version(&mut self, slot: u32, read: Seen<Payload>, value: ValueId) {
+        let before = self.reads.at(slot).version;
+        if at(&self.versions, before).is_none_or(|last| last.value != value) {
+            self.reads.at(slot).version = next(&self.versions);
+            self.versions.push(Version { value, ret: read.ret, call: read.call, before });
         }
     }
 
-    /// The read by which the author of `later` knew `earlier` before it invoked it, as completion and invocation.
-    fn read_of(&self, history: &History, world: &World, earlier: VersionId, later: VersionId) -> Option<(u32, u32)> {
-        let (author, call) = (world.author(later)?, world.call(later));
-        let version = world.get(earlier);
-        if let Some(read) = self.versions.get(&(author, version.key, version.value)) {
-            return (read.0 < call).then_some(*read);
+    /// The first read of a version of a register before `call`. Reads before the version was written need not be looked at.
+    fn first_of_version(&self, reads: &Reads, value: ValueId, written: u32, call: u32) -> Option<u32> {
+        let all = std::iter::successors(at(&self.versions, reads.version), |v| at(&self.versions, v.before));
+        let since = all.take_while(|v| v.ret > written);
+        since.filter(|v| v.value == value && v.ret < call).last().map(|v| v.call)
+    }
+
+    /// The bases that were complete before a moment, the last one first, with their indices.
+    fn bases_before(&self, reads: &Reads, call: u32) -> impl Iterator<Item = (u32, Base)> {
+        let with = |index: Option<NonZeroU32>| Some((index?.get(), at(&self.bases, index)?));
+        std::iter::successors(with(reads.base), move |(_, base)| with(base.before)).filter(move |(_, b)| b.ret < call)
+    }
+
+    /// The read by which the author of `later` knew `earlier` before it invoked it.
+    fn read_of(&self, history: &History, world: &World, earlier: VersionId, later: VersionId) -> Option<u32> {
+        let (author, call, earlier) = (world.author(later)?, world.call(later), world.get(earlier));
+        let reads = self.reads.get(author, earlier.key)?;
+        if let Some(read) = self.first_of_version(reads, earlier.value, earlier.writer, call) {
+            return Some(read);
         }
-        let bases = self.bases.get(author, version.key)?;
-        let has = |base: &&Base| base.ret < call && history.list(base.list).contains(&version.value);
-        bases.0.iter().find(has).map(|base| (base.ret, base.call))
+        let has = |(_, base): &(u32, Base)| history.list(base.list).contains(&earlier.value);
+        self.bases_before(reads, call).filter(has).last().map(|(_, base)| base.call)
     }
 }
 
@@ -146,21 +176,22 @@ impl Rule for HadRead {
     const BY_SESSION: bool = true;
 
     fn requires(&mut self, history: &History, world: &World, earlier: VersionId, later: VersionId) -> bool {
-        let Some(author) = world.author(later) else { return false };
         let (call, version) = (world.call(later), world.get(earlier));
-        if let Some((ret, _)) = self.versions.get(&(author, version.key, version.value)) {
-            return *ret < call;
+        let Some(reads) = world.author(later).and_then(|author| self.reads.get(author, version.key)) else {
+            return false;
+        };
+        if self.first_of_version(reads, version.value, version.writer, call).is_some() {
+            return true;
         }
-        let Some((slot, bases)) = self.bases.get_with_slot(author, version.key) else { return false };
-        let Some(base) = bases.before(call) else { return false };
-        if self.marked != Some((slot, base)) {
+        let Some((index, base)) = self.bases_before(reads, call).next() else { return false };
+        if self.marked != Some(index) {
             self.marks.clear();
-            for base in bases.chain(base) {
-                history.list(base.list).iter().for_each(|v| {
-                    self.marks.mark(*v);
-                });
+            for base in std::iter::successors(Some(base), |base| at(&self.bases, base.also)) {
+                for value in history.list(base.list) {
+                    self.marks.mark(*value);
+                }
             }
-            self.marked = Some((slot, base));
+            self.marked = Some(index);
         }
         self.marks.has(version.value)
     }
@@ -170,21 +201,22 @@ impl Rule for HadRead {
     }
 
     fn is_test(&self, world: &World, key: KeyId, later: VersionId) -> bool {
-        let first = world.author(later).and_then(|author| self.first.get(author, key));
-        first.is_some_and(|first| *first < world.call(later))
+        let reads = world.author(later).and_then(|author| self.reads.get(author, key));
+        reads.and_then(|reads| reads.first).is_some_and(|first| first.get() < world.call(later))
     }
 
+    #[inline]
     fn learn(&mut self, history: &History, world: &World, session: SessionIndex, key: KeyId, read: Seen<Payload>) {
-        match answer(history, world.keys.kind(key), read.what) {
-            Some(Answer::Elements(shown)) if !shown.is_empty() => {
-                self.marked = None;
-                self.note_first(session, key, read.ret);
-                let (_, bases) = self.bases.entry(session, key);
-                bases.learn(history, read, shown, &mut self.marks);
+        let Some(answer) = answer(history, world.keys.kind(key), read.what) else { return };
+        let (slot, reads) = self.reads.entry(session, key);
+        match answer {
+            Answer::Elements(shown) if !shown.is_empty() => {
+                reads.first = reads.first.or(NonZeroU32::new(read.ret));
+                self.learn_elements(history, slot, read, shown);
             }
-            Some(Answer::Version(version)) if version != ValueId::NULL => {
-                self.note_first(session, key, read.ret);
-                self.versions.entry((session, key, version)).or_insert((read.ret, read.call));
+            Answer::Version(version) if version != ValueId::NULL => {
+                reads.first = reads.first.or(NonZeroU32::new(read.ret));
+                self.learn_version(slot, read, version);
             }
             _ => {}
         }
@@ -197,6 +229,10 @@ pub(crate) const ABOUT: About = About {
                  too, and before it.",
     source: "Terry, Demers, Petersen, Spreitzer, Theimer, Welch: Session Guarantees for Weakly Consistent Replicated \
              Data (PDIS 1994), section 3.3.",
+    anomalies: &[
+        ("write-without-what-was-read", "A read shows a write and misses one that its author had read before."),
+        ("write-before-what-was-read", "A list has a write before one that its author had read."),
+    ],
     does_not_detect: "The order of writes to one register, of which reads show only the last; on registers of several writers, \
                       any version but nothing. Writes to different keys that no operation reads together. What a \
                       transaction reads is not required by what it writes itself. Counters, and elements that somebody tried to \
@@ -226,12 +262,8 @@ impl Checker for WritesFollowReads {
     fn finish(self: Box<Self>, history: &History) -> Finding {
         let guarantee = Guarantee::WritesFollowReads;
         let figures = self.fold.figures;
-        let by_name = counts([
-            ("reads", figures.reads),
-            ("tests", figures.tests),
-            ("writes", figures.writes),
-            ("exposed_writes", figures.exposed),
-        ]);
+        let by_name =
+            counts([("reads", figures.reads), ("writes", figures.writes), ("exposed_writes", figures.exposed)]);
         if self.tally.violations() > 0 {
             let what = words::count(
                 self.tally.violations(),
@@ -242,7 +274,7 @@ impl Checker for WritesFollowReads {
         }
         let (reads, writes) =
             (words::count(figures.reads, "read", "reads"), words::count(figures.writes, "write", "writes"));
-        if figures.tests > 0 {
+        if figures.tested {
             let sessions = words::count(self.fold.world.sessions.len() as u64, "session", "sessions");
             clean(guarantee, Observed::Held, format!("{writes} in {sessions}, {reads}"), by_name)
         } else if figures.reads > 0 && figures.writes > 0 {
@@ -257,7 +289,7 @@ impl Checker for WritesFollowReads {
 fn argue(history: &History, world: &World, rule: &HadRead, exposed: Exposed) -> Argument {
     let (first, second) = (world.call(exposed.earlier), world.call(exposed.later));
     let who = words::who(history, second);
-    let (_, read) = rule.read_of(history, world, exposed.earlier, exposed.later).unwrap_or((0, first));
+    let read = rule.read_of(history, world, exposed.earlier, exposed.later).unwrap_or(first);
     Argument {
         kind_missing: "write-without-what-was-read",
         kind_late: "write-before-what-was-read",

@@ -30,7 +30,7 @@ fn shapes(objects: &[Objects]) -> Vec<Shape> {
     objects.iter().map(|objects| Shape::of(*objects)).collect()
 }
 
-const EACH: u64 = 3000;
+const EACH: u64 = 2500;
 
 #[test]
 fn monotonic_reads() {
@@ -58,7 +58,7 @@ fn busy() -> Vec<Shape> {
     let busy = |objects| Shape { sessions: 2, operations: 9, lies: 60, ..Shape::of(objects) };
     vec![
         Shape { keys: 1, txns: 0, ..busy(Lists) },
-        Shape { keys: 1, txns: 0, ..busy(Sets) },
+        Shape { keys: 1, txns: 0, operations: 10, lies: 75, ..busy(Sets) },
         Shape { keys: 1, processes: 4, ..busy(Lists) },
         Shape { txns: 60, ..busy(Lists) },
         Shape { txns: 60, ..busy(Registers) },

@@ -17,7 +17,14 @@ pub(crate) enum Act {
 }
 
 impl Act {
+    /// Whether it sets a register.
+    #[inline]
+    pub(crate) fn sets_register(self) -> bool {
+        matches!(self, Act::Write(_) | Act::Cas(..))
+    }
+
     /// The value that a key gains by it.
+    #[inline]
     pub(crate) fn written(self) -> Option<ValueId> {
         match self {
             Act::Write(v) | Act::Cas(_, v) | Act::Append(v) | Act::Add(v) => Some(v),
@@ -25,6 +32,7 @@ impl Act {
         }
     }
 
+    #[inline]
     pub(crate) fn is_update(self) -> bool {
         !matches!(self, Act::Read(_))
     }
@@ -37,6 +45,7 @@ pub(crate) enum Acts<'h> {
 }
 
 /// What this event does, or did, to which keys.
+#[inline(always)]
 pub(crate) fn acts(history: &History, event: EventIndex) -> Acts<'_> {
     let payload = history.payload(event);
     let act = match (history.function(event), payload) {
@@ -56,6 +65,7 @@ pub(crate) fn acts(history: &History, event: EventIndex) -> Acts<'_> {
 impl Iterator for Acts<'_> {
     type Item = (KeyId, Act);
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Acts::One(one) => one.take(),

@@ -53,11 +53,13 @@ pub(crate) struct Place {
 pub(crate) struct Held(Vec<u8>);
 
 impl Held {
+    #[inline]
     pub(crate) fn has(&self, id: VersionId, branch: usize) -> bool {
         self.0.get(id.0 as usize).is_some_and(|bits| bits & (1 << branch) != 0)
     }
 
     /// Whether it was not there before.
+    #[inline]
     pub(crate) fn insert(&mut self, id: VersionId, branch: usize) -> bool {
         let bits = super::keys::slot(&mut self.0, id.0 as usize);
         let new = *bits & (1 << branch) == 0;
@@ -85,6 +87,7 @@ impl Branches {
 
     /// Finds or makes the branch that this read belongs to. `effective` are the writes in effect. What of the list is new
     /// to the branch is for the caller to [`Branch::push`].
+    #[inline]
     pub(crate) fn place(
         &mut self,
         world: &World,
@@ -111,6 +114,7 @@ impl Branches {
     }
 
     /// A write came into effect: it is absent from the branches that do not have it.
+    #[inline]
     pub(crate) fn enrol(&mut self, held: &Held, id: VersionId, effective: u32) {
         for (i, branch) in self.all.iter_mut().enumerate() {
             if !held.has(id, i) {
@@ -140,6 +144,7 @@ impl Branches {
 
 impl Branch {
     /// Adds an element to the end: the invocation that wrote it and since when it is in effect, if it is known.
+    #[inline]
     pub(crate) fn push(&mut self, value: ValueId, call: u32, effective: u32) {
         let position = self.list.len() as u32;
         self.list.push(value);
@@ -165,6 +170,7 @@ impl Branch {
     }
 
     /// Since when the first one of the writes in effect that the branch does not have is in effect.
+    #[inline]
     pub(crate) fn earliest_absent(&mut self, world: &World, held: &Held, index: usize) -> u32 {
         while let Some((effective, id)) = self.absent.front() {
             if *effective == world.effective(*id) && !held.has(*id, index) {

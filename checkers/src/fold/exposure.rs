@@ -19,7 +19,7 @@
 //!
 //! A write that was reported missing is not reported again.
 
-use histories::{EventIndex, History, KeyId, Kind, Payload, ValueId};
+use histories::{EventIndex, Function, History, KeyId, Kind, Payload, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::acts::{Act, acts};
@@ -49,10 +49,9 @@ pub(crate) trait Rule: Default + Send {
     fn is_test(&self, world: &World, key: KeyId, later: VersionId) -> bool;
 
     /// A session completed a read.
-    fn learn(&mut self, _history: &History, _world: &World, _session: SessionIndex, _key: KeyId, _read: Seen<Payload>) {
-    }
+    fn learn(&mut self, _: &History, _: &World, _: SessionIndex, _: KeyId, _: Seen<Payload>) {}
 
-    /// A session was acknowledged a write.
+    /// A session was acknowledged a write; called until the rule was tested.
     fn wrote(&mut self, _session: SessionIndex, _key: KeyId, _ret: u32) {}
 }
 
@@ -88,8 +87,8 @@ pub(crate) struct Exposure<R> {
 pub(crate) struct Figures {
     /// Reads that could be judged.
     pub(crate) reads: u64,
-    /// Writes shown first, and reads of several keys, that tested the rule.
-    pub(crate) tests: u64,
+    /// Whether some read tested the rule: it showed a write that might have required another one.
+    pub(crate) tested: bool,
     /// Writes reported as missing or late.
     pub(crate) exposed: u64,
     pub(crate) writes: u64,
@@ -143,7 +142,9 @@ impl<R: Rule> Exposure<R> {
         for (key, act) in acts(history, invocation) {
             if act.is_update() {
                 self.figures.writes += 1;
-                self.rule.wrote(session, key, event.0);
+                if !self.figures.tested {
+                    self.rule.wrote(session, key, event.0);
+                }
             }
         }
         found.map(|found| (invocation.0, found))
@@ -151,41 +152,68 @@ impl<R: Rule> Exposure<R> {
 
     fn judge(&mut self, history: &History, call: u32, event: EventIndex) -> Option<Found> {
         let mut exposed = Vec::new();
-        let mut views = Vec::new();
         let mut fork = None;
-        let own = Own::of(history, event);
-        for (key, act) in acts(history, event) {
-            let Act::Read(read) = act else { continue };
-            let kind = self.world.keys.kind(key);
-            let view = match answer(history, kind, read) {
-                Some(Answer::Elements(shown)) if kind == KeyKind::List => {
-                    let place = self.grow(history, key, own.without_tail(key, shown), call, event.0, &mut exposed);
-                    fork = fork.or(place.fork.map(|earlier| Found::Fork { key, earlier }));
-                    View::List { key, place }
-                }
-                Some(Answer::Elements(shown)) => View::Set { key, shown },
-                Some(Answer::Version(shown)) if !own.writes(key) => match self.register(key, shown, event.0) {
-                    Some(view) => view,
-                    None => continue,
-                },
-                _ => continue,
-            };
-            views.push(view);
-        }
-        let many = views.len() > 1;
-        let any_set = views.iter().any(|view| matches!(view, View::Set { .. }));
-        let judged = many || views.iter().any(|view| !matches!(view, View::Register { .. }));
-        self.figures.reads += u64::from(judged);
-        if many || any_set {
-            self.first_shown(&views, event.0);
-            self.figures.tests += u64::from(many && self.is_test(&views));
-            self.compare(history, &views, &own, &mut exposed);
+        if history.function(event) == Function::Txn {
+            let own = Own::of(history, event);
+            let mut views = Vec::new();
+            for (key, act) in acts(history, event) {
+                views.extend(self.view(history, key, act, &own, call, event.0, &mut exposed, &mut fork));
+            }
+            self.judge_views(history, &views, &own, event.0, &mut exposed);
+        } else if let Some((key, act)) = acts(history, event).next() {
+            let own = Own::default();
+            if let Some(view) = self.view(history, key, act, &own, call, event.0, &mut exposed, &mut fork) {
+                self.judge_views(history, &[view], &own, event.0, &mut exposed);
+            }
         }
         if exposed.is_empty() {
             return fork;
         }
         self.figures.exposed += exposed.len() as u64;
         Some(Found::Exposed(exposed))
+    }
+
+    /// What an act shows of its key, if it reads. Lists are judged at once.
+    #[allow(clippy::too_many_arguments, reason = "one read has that many sides")]
+    #[inline]
+    fn view<'h>(
+        &mut self,
+        history: &'h History,
+        key: KeyId,
+        act: Act,
+        own: &Own,
+        call: u32,
+        ret: u32,
+        exposed: &mut Vec<Exposed>,
+        fork: &mut Option<Found>,
+    ) -> Option<View<'h>> {
+        let Act::Read(read) = act else { return None };
+        let kind = self.world.keys.kind(key);
+        match answer(history, kind, read)? {
+            Answer::Elements(shown) if kind == KeyKind::List => {
+                let place = self.grow(history, key, own.without_tail(key, shown), call, ret, exposed);
+                if let Some(earlier) = place.fork {
+                    fork.get_or_insert(Found::Fork { key, earlier });
+                }
+                Some(View::List { key, place })
+            }
+            Answer::Elements(shown) => Some(View::Set { key, shown }),
+            Answer::Version(shown) if !own.writes(key) => self.register(key, shown, ret),
+            _ => None,
+        }
+    }
+
+    /// Judges what one operation shows of sets, and of several keys.
+    fn judge_views(&mut self, history: &History, views: &[View<'_>], own: &Own, ret: u32, exposed: &mut Vec<Exposed>) {
+        let many = views.len() > 1;
+        let any_set = views.iter().any(|view| matches!(view, View::Set { .. }));
+        let judged = many || views.iter().any(|view| !matches!(view, View::Register { .. }));
+        self.figures.reads += u64::from(judged);
+        if many || any_set {
+            self.first_shown(views, ret);
+            self.figures.tested = self.figures.tested || (many && self.is_test(views));
+            self.compare(history, views, own, exposed);
+        }
     }
 }
 
@@ -197,6 +225,7 @@ impl OfKey {
 }
 
 /// What an operation itself writes: in its own reads that is not yet in the store.
+#[derive(Default)]
 struct Own(Vec<(KeyId, ValueId)>);
 
 impl Own {
@@ -267,7 +296,7 @@ impl<R: Rule> Exposure<R> {
         if self.world.shown(id, ret) {
             of_key.enrol(&self.held, id, ret);
         }
-        self.figures.tests += u64::from(self.rule.is_test(&self.world, key, id));
+        self.figures.tested = self.figures.tested || self.rule.is_test(&self.world, key, id);
         let call = self.world.call(id);
         let branch = of_key.branches.get_mut(index);
         if branch.earliest_absent(&self.world, &self.held, index) < call {
@@ -309,7 +338,7 @@ impl<R: Rule> Exposure<R> {
             for value in shown {
                 let Some(id) = self.world.find(key, *value) else { continue };
                 if self.held.insert(id, 0) {
-                    self.figures.tests += u64::from(self.rule.is_test(&self.world, key, id));
+                    self.figures.tested = self.figures.tested || self.rule.is_test(&self.world, key, id);
                     if self.world.shown(id, ret) {
                         slot(&mut self.by_key, key.0 as usize).enrol(&self.held, id, ret);
                     }
@@ -438,7 +467,7 @@ impl<R: Rule> Exposure<R> {
 
     /// The writes that a set or a register misses, in the order in which they came into effect, while `go_on` says so.
     fn each_missed(&mut self, view: &View<'_>, mut go_on: impl FnMut(u32, VersionId) -> bool) {
-        let Some(of_key) = self.by_key.get(view.key().0 as usize) else { return };
+        let Some(of_key) = self.by_key.get_mut(view.key().0 as usize) else { return };
         let (world, marks, reported) = (&self.world, &mut self.marks, &self.reported);
         let in_effect =
             |(effective, id): &(u32, VersionId)| *effective == world.effective(*id) && !reported.contains(id);
@@ -446,14 +475,22 @@ impl<R: Rule> Exposure<R> {
             View::List { .. } => {}
             View::Set { key, shown } => {
                 marks.set(shown);
-                let missed = of_key.effective.iter().filter(|(_, id)| {
-                    let value = world.get(*id).value;
-                    !marks.has(value) && !world.is_removed(key, value)
-                });
-                for (effective, id) in missed.filter(|entry| in_effect(entry)) {
-                    if !go_on(*effective, *id) {
-                        return;
+                let excused =
+                    |entry: &(u32, VersionId)| !in_effect(entry) || world.is_removed(key, world.get(entry.1).value);
+                let (mut seen, mut useless) = (0, 0);
+                for entry in &of_key.effective {
+                    seen += 1;
+                    if marks.has(world.get(entry.1).value) {
+                        continue;
                     }
+                    useless += usize::from(excused(entry));
+                    if !excused(entry) && !go_on(entry.0, entry.1) {
+                        break;
+                    }
+                }
+                // What need not be there will never have to be: it must not be looked at again at every read.
+                if useless > 32 && 2 * useless > seen {
+                    of_key.effective.retain(|entry| !excused(entry));
                 }
             }
             View::Register { shown, .. } => {

@@ -44,6 +44,7 @@ pub(crate) struct Keys(Vec<Facts>);
 
 impl Keys {
     /// Takes in the invocation of an act.
+    #[inline]
     pub(crate) fn note(&mut self, key: KeyId, act: Act) {
         let (kind, shrinks) = match act {
             Act::Read(_) => return,
@@ -58,6 +59,7 @@ impl Keys {
         facts.shrinks |= shrinks;
     }
 
+    #[inline]
     pub(crate) fn kind(&self, key: KeyId) -> KeyKind {
         match self.0.get(key.0 as usize).map_or(0, |f| f.kinds) {
             0 => KeyKind::Unknown,
@@ -70,6 +72,7 @@ impl Keys {
     }
 
     /// Whether anybody tried to remove from this set, to set this register to nothing, or to decrement this counter.
+    #[inline]
     pub(crate) fn shrinks(&self, key: KeyId) -> bool {
         self.0.get(key.0 as usize).is_some_and(|f| f.shrinks)
     }
@@ -87,6 +90,7 @@ pub(crate) enum Answer<'h> {
 }
 
 /// What a read of a key of this kind says; `None` where the answer does not fit the kind, or is not known.
+#[inline]
 pub(crate) fn answer(history: &History, kind: KeyKind, read: Payload) -> Option<Answer<'_>> {
     match (kind, read) {
         (KeyKind::List | KeyKind::Set, Payload::List { .. }) => Some(Answer::Elements(history.list(read))),
@@ -102,6 +106,7 @@ pub(crate) fn answer(history: &History, kind: KeyKind, read: Payload) -> Option<
 }
 
 /// The entry of a table that grows on demand.
+#[inline]
 pub(crate) fn slot<T: Default>(table: &mut Vec<T>, index: usize) -> &mut T {
     if index >= table.len() {
         table.resize_with(index + 1, T::default);

@@ -28,6 +28,7 @@ impl Marks {
     }
 
     /// Marks one; whether it was not marked before.
+    #[inline]
     pub(crate) fn mark(&mut self, value: ValueId) -> bool {
         let stamp = super::keys::slot(&mut self.stamps, value.0 as usize);
         let new = *stamp != self.stamp;
@@ -35,6 +36,7 @@ impl Marks {
         new
     }
 
+    #[inline]
     pub(crate) fn has(&self, value: ValueId) -> bool {
         self.stamps.get(value.0 as usize) == Some(&self.stamp) && self.stamp != 0
     }

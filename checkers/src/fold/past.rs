@@ -23,26 +23,38 @@ pub(crate) struct Seen<T> {
 
 /// See the [module](self).
 #[derive(Clone, Debug)]
-pub(crate) struct Past<T>(Vec<Seen<T>>);
+pub(crate) struct Past<T> {
+    last: Option<Seen<T>>,
+    /// Those before the last one that are still needed; as a rule there are none.
+    others: Vec<Seen<T>>,
+}
 
 impl<T> Default for Past<T> {
     fn default() -> Self {
-        Past(Vec::new())
+        Past { last: None, others: Vec::new() }
     }
 }
 
 impl<T> Past<T> {
     /// The observations that were complete when an operation was invoked, without those that were followed by another.
+    #[inline]
     pub(crate) fn before(&self, call: u32) -> impl Iterator<Item = &Seen<T>> {
         let due = move |seen: &&Seen<T>| seen.ret < call;
-        let followed = move |seen: &Seen<T>| self.0.iter().filter(due).any(|other| seen.ret < other.call);
-        self.0.iter().filter(due).filter(move |seen| !followed(seen))
+        let all = self.others.iter().chain(&self.last);
+        all.filter(due).filter(move |seen| self.others.is_empty() || !self.is_followed(seen, call))
+    }
+
+    fn is_followed(&self, seen: &Seen<T>, call: u32) -> bool {
+        let all = self.others.iter().chain(&self.last);
+        all.into_iter().any(|other| other.ret < call && seen.ret < other.call)
     }
 
     /// Takes in an observation that is complete just now. `open` are the invocations of the session's open operations.
+    #[inline]
     pub(crate) fn learn(&mut self, seen: Seen<T>, open: &[u32]) {
         let needed = |old: &Seen<T>| old.ret >= seen.call || open.iter().any(|call| old.ret < *call);
-        self.0.retain(needed);
-        self.0.push(seen);
+        self.others.retain(needed);
+        self.others.extend(self.last.take().filter(needed));
+        self.last = Some(seen);
     }
 }

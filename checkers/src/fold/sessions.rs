@@ -29,6 +29,7 @@ impl Sessions {
     const SMALL: u32 = 1 << 16;
 
     /// Takes in an invocation. A process that invokes again has given up what it had open.
+    #[inline]
     pub(crate) fn invoke(&mut self, history: &History, event: EventIndex) -> SessionIndex {
         let session = self.index(history.session(event));
         let process = history.process(event);
@@ -40,6 +41,7 @@ impl Sessions {
     }
 
     /// Takes in the completion of an invocation: its session, which is that of the invocation.
+    #[inline]
     pub(crate) fn complete(&mut self, history: &History, invocation: EventIndex) -> SessionIndex {
         let session = self.index(history.session(invocation));
         self.open[session.0 as usize].close(history.process(invocation));
@@ -56,6 +58,7 @@ impl Sessions {
         self.open.len()
     }
 
+    #[inline]
     fn index(&mut self, session: u32) -> SessionIndex {
         let next = self.open.len() as u32;
         let index = if session < Self::SMALL {
@@ -75,6 +78,7 @@ impl Sessions {
 }
 
 impl Open {
+    #[inline]
     fn close(&mut self, process: Process) {
         if let Some(i) = self.processes.iter().position(|p| *p == process) {
             self.processes.swap_remove(i);
@@ -97,6 +101,7 @@ impl<T> Default for BySessionAndKey<T> {
 
 impl<T: Default> BySessionAndKey<T> {
     /// The entry and its number; made when it is not there.
+    #[inline]
     pub(crate) fn entry(&mut self, session: SessionIndex, key: histories::KeyId) -> (u32, &mut T) {
         let next = self.values.len() as u32;
         let slot = *self.slots.entry(pack(session, key)).or_insert(next);
@@ -113,13 +118,8 @@ impl<T: Default> BySessionAndKey<T> {
 
     /// The entry, if it is there.
     pub(crate) fn get(&self, session: SessionIndex, key: histories::KeyId) -> Option<&T> {
-        self.get_with_slot(session, key).map(|(_, entry)| entry)
-    }
-
-    /// The entry and its number, if it is there.
-    pub(crate) fn get_with_slot(&self, session: SessionIndex, key: histories::KeyId) -> Option<(u32, &T)> {
         let slot = *self.slots.get(&pack(session, key))?;
-        Some((slot, &self.values[slot as usize]))
+        Some(&self.values[slot as usize])
     }
 
     /// The entry and its number, if it is there.

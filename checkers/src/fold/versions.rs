@@ -6,7 +6,7 @@
 use histories::{EventIndex, History, KeyId, Kind, ValueId};
 use rustc_hash::FxHashMap;
 
-use super::acts::acts;
+use super::acts::{Act, acts};
 
 /// No event.
 pub(crate) const NEVER: u32 = u32::MAX;
@@ -48,9 +48,24 @@ pub(crate) struct Versions {
 impl Versions {
     /// Takes in the invocation of an operation; calls `on` for each version that it will write, with the invocation that
     /// counts as its writer: this one, unless another one may have written it before.
-    pub(crate) fn invoke(&mut self, history: &History, event: EventIndex, mut on: impl FnMut(VersionId, u32)) {
+    #[inline]
+    pub(crate) fn invoke(&mut self, history: &History, event: EventIndex, on: impl FnMut(VersionId, u32)) {
+        self.invoke_some(history, event, |_| true, on);
+    }
+
+    /// The same for some acts only, which has to be the same ones at the completion.
+    #[inline]
+    pub(crate) fn invoke_some(
+        &mut self,
+        history: &History,
+        event: EventIndex,
+        some: impl Fn(Act) -> bool,
+        mut on: impl FnMut(VersionId, u32),
+    ) {
         for (key, act) in acts(history, event) {
-            if let Some(value) = act.written() {
+            if let Some(value) = act.written()
+                && some(act)
+            {
                 let id = self.id_or_new(key, value);
                 let version = &mut self.all[id.0 as usize];
                 version.begin(event.0);
@@ -60,6 +75,7 @@ impl Versions {
     }
 
     /// Takes in the completion of an invocation; calls `on` for each version that it wrote or did not write.
+    #[inline]
     pub(crate) fn complete(
         &mut self,
         history: &History,
@@ -77,6 +93,7 @@ impl Versions {
     }
 
     /// The version with this value, if anybody was asked to write it.
+    #[inline]
     pub(crate) fn id(&self, key: KeyId, value: ValueId) -> Option<VersionId> {
         match self.first.get(value.0 as usize).copied().flatten() {
             Some((first, id)) if first == key => Some(VersionId(id)),
@@ -85,11 +102,13 @@ impl Versions {
         }
     }
 
+    #[inline]
     pub(crate) fn get(&self, id: VersionId) -> &Version {
         &self.all[id.0 as usize]
     }
 
     /// Which version, and what is known of it.
+    #[inline]
     pub(crate) fn find(&self, key: KeyId, value: ValueId) -> Option<(VersionId, &Version)> {
         self.id(key, value).map(|id| (id, self.get(id)))
     }

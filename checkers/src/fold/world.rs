@@ -32,6 +32,7 @@ struct Fact {
 
 impl World {
     /// Takes in the invocation of a client.
+    #[inline]
     pub(crate) fn invoke(&mut self, history: &History, event: EventIndex) -> SessionIndex {
         let session = self.sessions.invoke(history, event);
         for (key, act) in acts(history, event) {
@@ -56,6 +57,7 @@ impl World {
     }
 
     /// Takes in a completion; calls `on` for each version that is in effect by it.
+    #[inline]
     pub(crate) fn complete(
         &mut self,
         history: &History,
@@ -79,6 +81,7 @@ impl World {
     }
 
     /// A read that was completed just now shows this version; whether it was not known to be in effect before.
+    #[inline]
     pub(crate) fn shown(&mut self, id: VersionId, event: u32) -> bool {
         let fact = &mut self.facts[id.0 as usize];
         let new = fact.effective == NEVER;
@@ -89,6 +92,7 @@ impl World {
     }
 
     /// The version that a read shows: one that somebody was asked to write, and that did not fail.
+    #[inline]
     pub(crate) fn find(&self, key: KeyId, value: ValueId) -> Option<VersionId> {
         let (id, version) = self.versions.find(key, value)?;
         (!version.failed).then_some(id)
@@ -99,21 +103,25 @@ impl World {
         self.versions.id(key, value)
     }
 
+    #[inline]
     pub(crate) fn get(&self, id: VersionId) -> &Version {
         self.versions.get(id)
     }
 
     /// Since when it is in effect, or [`NEVER`].
+    #[inline]
     pub(crate) fn effective(&self, id: VersionId) -> u32 {
         self.facts[id.0 as usize].effective
     }
 
     /// The invocation that wrote it; the first of several.
+    #[inline]
     pub(crate) fn call(&self, id: VersionId) -> u32 {
         self.get(id).writer
     }
 
     /// The session that wrote it, where that is certain.
+    #[inline]
     pub(crate) fn author(&self, id: VersionId) -> Option<SessionIndex> {
         self.get(id).is_certain().then(|| self.facts[id.0 as usize].session)
     }

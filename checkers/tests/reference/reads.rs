@@ -152,7 +152,7 @@ fn misses_version(past: &Past, own: &[(usize, &Step)], read: &Read<'_>) -> bool 
 pub fn counter_reads_out_of_bounds(past: &Past) -> usize {
     reads(past)
         .iter()
-        .filter(|read| read.kind == KeyKind::Counter && past.kind(read.key, past.len) == KeyKind::Counter)
+        .filter(|read| read.kind == KeyKind::Counter)
         .filter(|read| {
             let Some(shown) = number(read.value) else { return false };
             let (must, may) = increments(past, read);
@@ -168,7 +168,7 @@ pub fn counter_reads_out_of_bounds(past: &Past) -> usize {
 pub fn counter_reads_inexplicable(past: &Past) -> usize {
     reads(past)
         .iter()
-        .filter(|read| read.kind == KeyKind::Counter && past.kind(read.key, past.len) == KeyKind::Counter)
+        .filter(|read| read.kind == KeyKind::Counter)
         .filter(|read| {
             let Some(shown) = number(read.value) else { return false };
             let (must, may) = increments(past, read);

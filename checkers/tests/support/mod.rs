@@ -60,7 +60,9 @@ pub fn fold(history: &History, guarantee: Guarantee) -> Finding {
 fn sane(finding: &Finding, history: &History) {
     assert_eq!(finding.violations > 0, finding.observed == Observed::Violated, "{finding:?}");
     assert_eq!(finding.violations.min(Finding::KEPT as u64), finding.anomalies.len() as u64, "{finding:?}");
+    let kinds = checkers::about(finding.guarantee).anomalies;
     for anomaly in &finding.anomalies {
+        assert!(kinds.iter().any(|(kind, _)| *kind == anomaly.kind), "{} is not listed", anomaly.kind);
         assert!(!anomaly.operations.is_empty() && !anomaly.explanation.is_empty(), "{anomaly:?}");
         for operation in &anomaly.operations {
             assert!((*operation as usize) < history.len(), "{anomaly:?}");
