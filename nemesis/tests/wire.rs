@@ -139,6 +139,7 @@ fn a_packet_goes_where_its_address_says_and_nowhere_else() {
     let net = Net::new(1, 3);
     net.send(0, 2, 7);
     assert_eq!(net.receive(2, 1), [7]);
+    net.wait(0, 2, |stats| stats.bytes > 0);
     assert_eq!(net.next(1), None);
     let stats = LinkStats { sent: 1, forwarded: 1, bytes: 28, ..LinkStats::default() };
     assert_eq!(net.wire.total(), stats);

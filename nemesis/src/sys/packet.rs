@@ -26,6 +26,26 @@ pub(crate) fn open(index: i32) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// Puts frames into the device with one system call. Returns how many it took, at least one, or why it did not take
+/// the first.
+pub(crate) fn send_all<'a>(socket: impl AsFd, frames: impl Iterator<Item = &'a [u8]>) -> io::Result<usize> {
+    let part = |frame: &[u8]| libc::iovec { iov_base: frame.as_ptr().cast_mut().cast(), iov_len: frame.len() };
+    let mut parts: Vec<libc::iovec> = frames.map(part).collect();
+    let header = |part: &mut libc::iovec| {
+        // SAFETY: all zero is a valid `mmsghdr`: no address, no parts, no control data.
+        let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+        header.msg_hdr.msg_iov = part;
+        header.msg_hdr.msg_iovlen = 1;
+        header
+    };
+    let mut headers: Vec<libc::mmsghdr> = parts.iter_mut().map(header).collect();
+    let (socket, count) = (socket.as_fd().as_raw_fd(), headers.len() as libc::c_uint);
+    // SAFETY: each header has one part and each part one frame, all of which outlive the call; the kernel writes only
+    // to the headers.
+    let sent = unsafe { libc::sendmmsg(socket, headers.as_mut_ptr(), count, libc::MSG_DONTWAIT) };
+    super::check(sent).map(|sent| sent as usize)
+}
+
 /// How many frames the socket dropped because it was full, since the last call.
 pub(crate) fn drops(socket: impl AsFd) -> io::Result<u64> {
     let mut statistics = [0u32; 2];

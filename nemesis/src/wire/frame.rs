@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 pub(super) const HEADER: usize = 14;
 /// The largest packet that can be read.
 pub(super) const MAX_PACKET: usize = 65_536;
+/// From whom hosts get all frames.
+const SWITCH_ADDRESS: [u8; 6] = [2, 0, 0, 0, 0, 0xfe];
 const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
 
 /// The controller's end of a host's network device.
@@ -46,20 +48,6 @@ impl Port {
         }
     }
 
-    /// Writes the packet of a frame whose first [`HEADER`] bytes are room.
-    pub(super) fn write(&self, frame: &mut [u8]) -> nix::Result<()> {
-        match self {
-            Port::Ip(fd) => nix::unistd::write(fd, &frame[HEADER..])?,
-            Port::Ethernet { socket, mac } => {
-                frame[..6].copy_from_slice(mac);
-                frame[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 0xfe]);
-                frame[12..HEADER].copy_from_slice(&ETHERTYPE_IPV4);
-                nix::unistd::write(socket, frame)?
-            }
-        };
-        Ok(())
-    }
-
     /// Packets that the port itself lost since the last call because it was full.
     pub(super) fn drops(&self) -> u64 {
         match self {
@@ -80,6 +68,13 @@ impl Port {
     pub(super) fn number(&self) -> i32 {
         self.as_fd().as_raw_fd()
     }
+}
+
+/// Fills the room before a packet with the header of a frame for `mac`.
+pub(super) fn address_frame(frame: &mut [u8], mac: [u8; 6]) {
+    frame[..6].copy_from_slice(&mac);
+    frame[6..12].copy_from_slice(&SWITCH_ADDRESS);
+    frame[12..HEADER].copy_from_slice(&ETHERTYPE_IPV4);
 }
 
 /// Where an IP packet wants to go; none when it is not IPv4.

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::Ipv4Addr;
 use std::ops::ControlFlow;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Acquire;
 use std::sync::mpsc::Sender;
@@ -14,11 +15,12 @@ use nix::errno::Errno;
 use super::Shared;
 use super::fate::Draws;
 use super::flight::{Flight, Flights};
-use super::frame::{HEADER, MAX_PACKET, Port, destination, payload};
+use super::frame::{HEADER, MAX_PACKET, Port, address_frame, destination, payload};
 use super::link::{MAX_HOSTS, Policy};
 use super::pcap::Capture;
 use crate::seed::{ChaCha8Rng, Seed};
 use crate::sys::epoll::Readable;
+use crate::sys::packet;
 
 /// Packets read from one port before the others get their turn.
 const TURN: usize = 64;
@@ -28,6 +30,8 @@ const BEAT: Duration = Duration::from_millis(50);
 const QUEUE_NS: u64 = 100_000_000;
 /// Delayed and held packets together.
 const MAX_WAITING_BYTES: usize = 256 << 20;
+/// Frames that go into one device with one system call.
+const BATCH: usize = 32;
 const WAKE: u64 = u64::MAX;
 
 /// What the switch is asked to do between packets.
@@ -65,6 +69,8 @@ struct Place {
     port: Option<Port>,
     /// Lost by ports of this host that were full.
     port_drops: u64,
+    /// Frames for its device and who sent them, until the end of the turn.
+    outbox: Vec<(usize, Vec<u8>)>,
 }
 
 struct LinkState {
@@ -118,6 +124,7 @@ impl Switch {
                 }
                 self.land();
             }
+            (0..self.hosts.len()).for_each(|host| self.empty_outbox(host));
         }
         self.write_out();
     }
@@ -312,18 +319,56 @@ impl Switch {
     }
 
     fn deliver(&mut self, from: usize, to: usize, frame: &mut [u8]) {
-        let counters = self.shared.counters.link(from, to);
-        let Some(port) = self.hosts.get(to).and_then(|place| place.port.as_ref()) else {
-            counters.down.add(1);
-            return self.write_dropped(frame);
-        };
-        if port.write(frame).is_err() {
-            counters.overflowed.add(1);
-            return self.write_dropped(frame);
+        match self.hosts.get(to).and_then(|place| place.port.as_ref()) {
+            None => {
+                self.shared.counters.link(from, to).down.add(1);
+                self.write_dropped(frame);
+            }
+            Some(Port::Ip(port)) => {
+                let taken = nix::unistd::write(port, &frame[HEADER..]).is_ok();
+                self.note_delivery(from, to, frame, taken);
+            }
+            Some(Port::Ethernet { mac, .. }) => {
+                address_frame(frame, *mac);
+                let outbox = &mut self.hosts[to].outbox;
+                outbox.push((from, frame.to_vec()));
+                if outbox.len() >= BATCH {
+                    self.empty_outbox(to);
+                }
+            }
         }
-        counters.forwarded.add(1);
-        counters.bytes.add((frame.len() - HEADER) as u64);
-        self.write_arrived(frame);
+    }
+
+    /// Gives a device its frames. One that it does not take does not keep it from taking the next.
+    fn empty_outbox(&mut self, to: usize) {
+        let mut outbox = std::mem::take(&mut self.hosts[to].outbox);
+        let mut rest = &outbox[..];
+        while !rest.is_empty() {
+            let socket = self.hosts[to].port.as_ref().map(Port::as_fd);
+            let sent =
+                socket.map_or(0, |socket| packet::send_all(socket, rest.iter().map(|(_, f)| &f[..])).unwrap_or(0));
+            let (taken, others) = rest.split_at(sent);
+            taken.iter().for_each(|(from, frame)| self.note_delivery(*from, to, frame, true));
+            rest = others;
+            if let Some(((from, frame), others)) = others.split_first().filter(|_| sent == 0) {
+                self.note_delivery(*from, to, frame, false);
+                rest = others;
+            }
+        }
+        outbox.clear();
+        self.hosts[to].outbox = outbox;
+    }
+
+    fn note_delivery(&mut self, from: usize, to: usize, frame: &[u8], taken: bool) {
+        let counters = self.shared.counters.link(from, to);
+        if taken {
+            counters.forwarded.add(1);
+            counters.bytes.add((frame.len() - HEADER) as u64);
+            self.write_arrived(frame);
+        } else {
+            counters.overflowed.add(1);
+            self.write_dropped(frame);
+        }
     }
 
     fn link(&mut self, from: usize, to: usize) -> &mut LinkState {
