@@ -1,6 +1,6 @@
 //! How many operations a second a cluster of real processes takes on loopback, clients included:
-//! `cargo run --release -p splitbrain-systems-under-test --example throughput -- [--nodes 5] [--clients 32] [--seconds 5]
-//! [--reads 50] [--set replication=async …]`.
+//! `cargo run --release -p splitbrain-systems-under-test --example throughput -- [--nodes 5] [--clients 32]
+//! [--seconds 5] [--reads 50] [--set replication=async …]`.
 //!
 //! The nodes listen on 127.0.1.1, 127.0.1.2, … so nothing else may use port 7000 there.
 

@@ -1,10 +1,9 @@
 //! What each configuration promises: what this implementation keeps under every fault of the harness, and no more.
 //!
-//! Everything follows from one distinction. Either every set of voters meets every set of copies
-//! ([`Rules::may_lose`](super::replica::rules::Rules::may_lose)), or nobody else ever leads: then all replicas go through
-//! one and the same sequence of states, some later than others, and what was acknowledged stays in it (*one past*).
-//! Or a new leader may lack what the old one acknowledged: then whatever can bring a new leader about voids nearly
-//! everything.
+//! Everything follows from one distinction. Either every set of voters meets every set of copies, or nobody else ever
+//! leads ([`Rules::may_lose`](super::replica::rules::Rules::may_lose)): then all replicas go through one and the same
+//! sequence of states, some later than others, and what was acknowledged stays in it (*one past*). Or a new leader may
+//! lack what the old one acknowledged: then whatever can bring a new leader about voids nearly everything.
 
 use histories::Guarantee;
 
