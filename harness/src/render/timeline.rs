@@ -122,17 +122,35 @@ fn faults(history: &History, window: Span) -> Vec<(String, Span)> {
                     span.to = time;
                 }
             }
-            _ if skipped(history, event) => {}
-            fault => open.push((fault.to_owned(), Span { from: time, to: u64::MAX })),
+            fault => match told(history, event) {
+                Told::Begins => open.push((fault.to_owned(), Span { from: time, to: u64::MAX })),
+                Told::Skipped => {
+                    let begun = open.iter().rposition(|(f, s)| f == fault && s.to == u64::MAX);
+                    begun.map(|position| open.remove(position));
+                }
+                Told::Done => {}
+            },
         }
     }
     open.retain(|(_, s)| s.from <= window.to && s.to >= window.from);
     open
 }
 
-fn skipped(history: &History, event: EventIndex) -> bool {
-    let histories::Operation::Custom { value, .. } = history.operation(event) else { return false };
-    value.get("outcome").is_some_and(|outcome| outcome.get("skipped").is_some())
+/// What a fault's event says of its installation; other tools record one event for the whole of it.
+enum Told {
+    Begins,
+    Skipped,
+    Done,
+}
+
+fn told(history: &History, event: EventIndex) -> Told {
+    let histories::Operation::Custom { value, .. } = history.operation(event) else { return Told::Done };
+    match value.get("outcome") {
+        None => Told::Begins,
+        Some(outcome) if outcome == "installing" => Told::Begins,
+        Some(outcome) if outcome.get("skipped").is_some() => Told::Skipped,
+        Some(_) => Told::Done,
+    }
 }
 
 /// A text member of a nemesis event's value.

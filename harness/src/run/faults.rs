@@ -90,6 +90,9 @@ impl Nemesis {
         let names = fault.names();
         let from_ms = self.clock.elapsed_ms();
         let needs_leader = fault.needs_leader();
+        // Its first victims come before it is all in place: the history must not show them before the fault.
+        let begun = json!({ "id": id, "asked": { "spec": fault, "targets": targets }, "outcome": "installing" });
+        self.recorder.nemesis(fault.name(), begun);
         let Some(effect) = self.with_injector(move |injector| injector.install(id, &fault, &targets)).await else {
             return;
         };
@@ -100,6 +103,9 @@ impl Nemesis {
         }
         self.recorder.nemesis(effect.f, value);
         tracing::info!(fault = effect.f, outcome = ?effect.outcome, "injected");
+        if let Outcome::Indeterminate(reason) = &effect.outcome {
+            self.skipped.push(format!("it is not known whether {} took hold: {reason}", effect.f));
+        }
         if let Outcome::Skipped(reason) = &effect.outcome {
             self.skipped.push(format!("{} was skipped: {reason}", effect.f));
         } else {

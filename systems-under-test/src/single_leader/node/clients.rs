@@ -124,6 +124,9 @@ impl Core {
 
     fn read(&mut self, outbox: &Rc<Outbox>, ask: &Ask<'_>, operation: Operation) -> bool {
         let settings = &self.config.settings;
+        // What is committed may not be executed yet: a new leader learns in one message of all that its predecessors
+        // committed, and the next request of the same batch would be answered from before that.
+        let position = ask.position.max(self.replica.commit());
         match settings.read_from {
             ReadFrom::Leader if !self.replica.is_leader() => self.refuse(outbox, ask.id, "not the leader"),
             ReadFrom::Leader if !self.replica.leads() => {
@@ -132,9 +135,9 @@ impl Core {
             ReadFrom::Any | ReadFrom::Sticky if !self.replica.may_serve() => {
                 self.refuse(outbox, ask.id, "still catching up after the start");
             }
-            _ if ask.position > self.applied.position => {
+            _ if position > self.applied.position => {
                 let until = self.now() + settings.read_wait_us;
-                let waiting = Waiting { until, position: ask.position, outbox: outbox.clone(), id: ask.id, operation };
+                let waiting = Waiting { until, position, outbox: outbox.clone(), id: ask.id, operation };
                 self.waiting.push(waiting);
                 return true;
             }
