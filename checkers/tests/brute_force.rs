@@ -3,8 +3,10 @@
 mod reference;
 mod support;
 
+use std::sync::Arc;
+
 use checkers::Observed;
-use histories::{Event, Guarantee};
+use histories::{Event, Guarantee, Kind, Operation, Process};
 use reference::Past;
 use reference::order::{self, Rule};
 use support::random::{Objects, Shape};
@@ -30,7 +32,7 @@ fn shapes(objects: &[Objects]) -> Vec<Shape> {
     objects.iter().map(|objects| Shape::of(*objects)).collect()
 }
 
-const EACH: u64 = 2500;
+const EACH: u64 = 2000;
 
 #[test]
 fn monotonic_reads() {
@@ -136,4 +138,76 @@ fn fold_account(events: &[Event]) -> reference::durability::Account {
         duplicated: of("duplicated"),
         resurrected: of("resurrected"),
     }
+}
+
+/// The events of a nemesis among a few operations, with time passing between them.
+fn with_nemesis(rng: &mut Rng, dumps: bool) -> Vec<Event> {
+    let mut events = random::history(rng, Shape { keys: 2, operations: 6, txns: 0, ..Shape::of(Objects::Mixed) });
+    let mut add = |rng: &mut Rng, f: &str, value: serde_json::Value, node: Option<&str>| {
+        let operation = Operation::Custom { f: f.into(), key: None, value };
+        let node = node.map(Arc::from);
+        let event =
+            Event { time: 0, process: Process::NEMESIS, kind: Kind::Info, operation, node, session: None, error: None };
+        events.insert(rng.below(events.len() + 1), event);
+    };
+    for _ in 0..2 + rng.below(4) {
+        match rng.below(8) {
+            0..=2 => add(rng, "cut", serde_json::Value::Null, None),
+            3 => add(rng, "heal-all", serde_json::Value::Null, None),
+            4 | 5 => {
+                let remaining = rng.below(2);
+                add(rng, "heal", serde_json::json!({ "remaining": remaining }), None);
+            }
+            6 => add(rng, "phase", serde_json::json!("final-reads"), None),
+            _ => add(rng, "exit", serde_json::Value::Null, None),
+        }
+    }
+    for _ in 0..if dumps { 4 } else { 0 } {
+        let lists = [serde_json::json!([1, 2]), serde_json::json!([2, 1]), serde_json::json!([]), serde_json::json!(1)];
+        let dump = serde_json::json!({ "x": rng.pick(&lists), "z": rng.pick(&lists) });
+        let node = *rng.pick(&["n1", "n2", "n3"]);
+        add(rng, "dump", dump, Some(node));
+    }
+    let mut time = 0;
+    for event in &mut events {
+        time += *rng.pick(&[1, 1, 3000, 9000]) * 1_000_000;
+        event.time = time;
+    }
+    events
+}
+
+#[test]
+fn recovery() {
+    let bound = checkers::CheckConfig::default().recovery_bound_ms;
+    let mut seen = std::collections::BTreeMap::new();
+    for seed in 0..5 * EACH {
+        let events = with_nemesis(&mut Rng(seed), false);
+        let observed =
+            agree(&events, |e| finding(e, Guarantee::Recovery).observed, |e| reference::endings::recovery(e, bound));
+        *seen.entry(format!("{observed:?}")).or_insert(0) += 1;
+    }
+    assert!(seen.len() == 4 && seen.values().all(|n| n * 20 > EACH), "{seen:?}");
+}
+
+#[test]
+fn convergence() {
+    let mut differing = 0;
+    for seed in 0..5 * EACH {
+        let events = with_nemesis(&mut Rng(seed), true);
+        let healed =
+            events.iter().any(|e| e.operation.f() == "heal-all") || !events.iter().any(|e| e.operation.f() == "cut");
+        if !healed {
+            assert_eq!(finding(&events, Guarantee::Convergence).violations, 0);
+            continue;
+        }
+        let keys = |e: &[Event]| {
+            let finding = finding(e, Guarantee::Convergence);
+            let dumped = finding.counts["replicas"] > 1 && finding.counts["from_dumps"] == 1;
+            dumped
+                .then(|| finding.anomalies.into_iter().filter_map(|a| a.key).collect::<std::collections::BTreeSet<_>>())
+        };
+        let expected = |e: &[Event]| reference::endings::differing_dumps(e).map(|keys| keys.into_iter().collect());
+        differing += u64::from(agree(&events, keys, expected).is_some_and(|keys| !keys.is_empty()));
+    }
+    assert!(2 * differing > EACH && differing < 4 * EACH, "{differing}");
 }

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
 pub mod durability;
+pub mod endings;
 pub mod full;
 pub mod order;
 pub mod reads;
