@@ -177,7 +177,7 @@ fn after_set_has_returned_the_new_policy_judges_every_packet() {
 #[test]
 fn what_is_under_way_when_the_link_is_cut_never_arrives() {
     let net = Net::new(1, 2);
-    net.set(0, 1, Link { delay_us: 50_000, ..OPEN });
+    net.set(0, 1, Link { delay_us: 300_000, ..OPEN });
     net.send(0, 1, 1);
     net.wait_sent(0, 1, 1);
     net.set(0, 1, CUT);
@@ -210,12 +210,15 @@ fn held_packets_wait_for_the_release_and_a_cut_discards_them() {
 
 #[test]
 fn a_delayed_packet_that_comes_due_on_a_held_link_is_held() {
-    let net = Net::new(1, 2);
-    net.set(0, 1, Link { delay_us: 2_000, ..OPEN });
+    let net = Net::new(1, 3);
+    let slow = Link { delay_us: 300_000, ..OPEN };
+    net.wire.set(&[(HostId(0), HostId(1), slow), (HostId(0), HostId(2), slow)]);
     net.send(0, 1, 1);
     net.wait_sent(0, 1, 1);
+    net.send(0, 2, 2);
     net.set(0, 1, Link { hold: true, ..OPEN });
-    std::thread::sleep(Duration::from_millis(10));
+    // It was sent later and is just as slow: when it is here, the other one is due.
+    assert_eq!(net.receive(2, 1), [2]);
     assert_eq!(net.next(1), None);
     net.set(0, 1, OPEN);
     assert_eq!(net.receive(1, 1), [1]);
