@@ -66,7 +66,7 @@ fn busy() -> Vec<Shape> {
         Shape { txns: 60, ..busy(Registers) },
         Shape { txns: 60, operations: 10, ..busy(Mixed) },
         Shape { keys: 1, txns: 0, removes: 10, operations: 11, lies: 75, ..busy(Sets) },
-        Shape { reuse: 20, fails: 20, keys: 1, txns: 0, ..busy(Lists) },
+        Shape { reuse: 20, fails: 20, keys: 1, txns: 0, operations: 11, lies: 75, ..busy(Lists) },
     ]
 }
 
