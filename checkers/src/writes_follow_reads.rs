@@ -55,24 +55,27 @@ pub struct WritesFollowReads {
 #[derive(Default)]
 struct HadRead {
     reads: BySessionAndKey<Reads>,
-    /// Reads of lists and sets. Each has in it all that its session had read of the key before, by itself or by those
-    /// that it refers to.
+    /// Reads of lists and sets that were followed by others of the same session and key.
     bases: Vec<Base>,
     /// Reads of registers that showed another version than the one before.
     versions: Vec<Version>,
     marks: Marks,
-    /// The base whose elements are marked.
-    marked: Option<u32>,
+    /// The completion of the read whose base is marked, and its key.
+    marked: Option<(u32, u32)>,
 }
 
-/// What a session has read of a key: its last base and its last version, as indices, and its first read.
+/// What a session has read of a key.
 #[derive(Default)]
 struct Reads {
-    base: Option<NonZeroU32>,
+    /// The last read of a list or a set that showed anything new.
+    base: Option<Base>,
+    /// The index of the last version of a register.
     version: Option<NonZeroU32>,
+    /// The first read that showed anything.
     first: Option<NonZeroU32>,
 }
 
+/// A read. It has in it all that its session had read of the key before, by itself or by those that it refers to.
 #[derive(Clone, Copy)]
 struct Base {
     /// Completion and invocation of the read.
@@ -109,9 +112,11 @@ impl HadRead {
     /// More bases than this are not held together: of what contradicted itself so often, the oldest is forgotten.
     const DEPTH: u8 = 8;
 
+    #[inline]
     fn learn_elements(&mut self, history: &History, slot: u32, read: Seen<Payload>, shown: &[ValueId]) {
-        let before = self.reads.at(slot).base;
-        let (also, depth) = match at(&self.bases, before) {
+        let last = self.reads.at(slot).base;
+        let next = next(&self.bases);
+        let (also, depth) = match last {
             None => (None, 0),
             Some(last) => {
                 let known = history.list(last.list);
@@ -123,14 +128,15 @@ impl HadRead {
                 } else if self.has_all(known, shown) {
                     return;
                 } else if last.depth < Self::DEPTH {
-                    (before, last.depth + 1)
+                    (next, last.depth + 1)
                 } else {
                     (None, 0)
                 }
             }
         };
-        self.reads.at(slot).base = next(&self.bases);
-        self.bases.push(Base { ret: read.ret, call: read.call, list: read.what, before, also, depth });
+        let before = last.and(next);
+        self.bases.extend(last);
+        self.reads.at(slot).base = Some(Base { ret: read.ret, call: read.call, list: read.what, before, also, depth });
     }
 
     fn has_all(&mut self, list: &[ValueId], of: &[ValueId]) -> bool {
@@ -154,10 +160,10 @@ impl HadRead {
         since.filter(|v| v.value == value && v.ret < call).last().map(|v| v.call)
     }
 
-    /// The bases that were complete before a moment, the last one first, with their indices.
-    fn bases_before(&self, reads: &Reads, call: u32) -> impl Iterator<Item = (u32, Base)> {
-        let with = |index: Option<NonZeroU32>| Some((index?.get(), at(&self.bases, index)?));
-        std::iter::successors(with(reads.base), move |(_, base)| with(base.before)).filter(move |(_, b)| b.ret < call)
+    /// The bases that were complete before a moment, the last one first.
+    fn bases_before(&self, reads: &Reads, call: u32) -> impl Iterator<Item = Base> {
+        let all = std::iter::successors(reads.base, |base| at(&self.bases, base.before));
+        all.filter(move |base| base.ret < call)
     }
 
     /// The read by which the author of `later` knew `earlier` before it invoked it.
@@ -167,8 +173,8 @@ impl HadRead {
         if let Some(read) = self.first_of_version(reads, earlier.value, earlier.writer, call) {
             return Some(read);
         }
-        let has = |(_, base): &(u32, Base)| history.list(base.list).contains(&earlier.value);
-        self.bases_before(reads, call).filter(has).last().map(|(_, base)| base.call)
+        let has = |base: &Base| history.list(base.list).contains(&earlier.value);
+        self.bases_before(reads, call).filter(has).last().map(|base| base.call)
     }
 }
 
@@ -183,15 +189,15 @@ impl Rule for HadRead {
         if self.first_of_version(reads, version.value, version.writer, call).is_some() {
             return true;
         }
-        let Some((index, base)) = self.bases_before(reads, call).next() else { return false };
-        if self.marked != Some(index) {
+        let Some(base) = self.bases_before(reads, call).next() else { return false };
+        if self.marked != Some((base.ret, version.key.0)) {
             self.marks.clear();
             for base in std::iter::successors(Some(base), |base| at(&self.bases, base.also)) {
                 for value in history.list(base.list) {
                     self.marks.mark(*value);
                 }
             }
-            self.marked = Some(index);
+            self.marked = Some((base.ret, version.key.0));
         }
         self.marks.has(version.value)
     }
