@@ -38,6 +38,9 @@
 //!   |--write x ← 1: ok--|
 //!      |--write x ← 2: ok--|                       at the end |--read x → 1--|    2 was overwritten
 //! ```
+//! **Compare-and-sets tell more**: two that were acknowledged and replaced the same version, which was written once, cannot
+//! both have happened to the same register. One of them is lost (`lost-update`), whatever stands at the end.
+//!
 //! **Indeterminate writes** (`info`, or still open) may be there or not; those that were read are counted as
 //! `surfaced`. Reads are held against failed writes, values that nobody wrote (`phantom`) and duplicates during the
 //! whole run, not only at the end.
@@ -78,6 +81,8 @@ pub struct Durability {
     marks: Marks,
     tally: Tally,
     kinds: Kinds,
+    /// The acknowledged compare-and-sets of each version that they replaced, by their invocations.
+    replacements: BTreeMap<(KeyId, ValueId), Vec<u32>>,
 }
 
 /// What was seen of a version.
@@ -139,6 +144,7 @@ struct Kinds {
     phantom: u64,
     duplicated: u64,
     resurrected: u64,
+    forked: u64,
 }
 
 /// What became of the acknowledged writes.
@@ -170,6 +176,10 @@ pub(crate) const ABOUT: About = About {
         ("phantom", "A read shows a value that nobody had been asked to write."),
         ("duplicate-elements", "A read shows an element more often than operations may have put it there."),
         ("resurrected", "A removed element is in all of the final reads."),
+        (
+            "lost-update",
+            "Acknowledged compare-and-sets replaced the same version, which was written once: only one of them happened.",
+        ),
     ],
     does_not_detect: "A loss that was repaired before the end, or that only some replicas suffered (see convergence). In \
                       registers, a loss that another write of the key would explain. Counters are judged by \
@@ -206,6 +216,7 @@ impl Checker for Durability {
             let state = std::mem::take(&mut self.by_key[key.0 as usize]);
             self.settle(history, key, &state, cutoff, &mut account);
         }
+        self.forks(history);
         self.conclude(history, account, cutoff)
     }
 }
@@ -255,6 +266,12 @@ impl Durability {
             if let Act::Remove(value) = act {
                 self.removed(key, value, kind, invocation.0, event.0);
             }
+        }
+        if let (Kind::Ok, Payload::Pair(old, new), Some(key)) =
+            (kind, history.payload(invocation), history.key(invocation))
+            && old != new
+        {
+            self.replacements.entry((key, old)).or_default().push(invocation.0);
         }
         if kind == Kind::Ok {
             for (key, act) in acts(history, event) {
@@ -374,6 +391,23 @@ impl Durability {
                 version.writer,
             ),
         });
+    }
+}
+
+fn fork(history: &History, key: KeyId, old: ValueId, writer: u32, (first, second): (u32, u32)) -> Anomaly {
+    let old = history.value(old);
+    let read = |by: u32| relation(writer, by, RelationKind::Wr, format!("#{by} found {old}, which #{writer} wrote"));
+    Anomaly {
+        kind: "lost-update".to_owned(),
+        key: Some(history.key_name(key).to_string()),
+        operations: vec![first, second, writer],
+        relations: vec![read(first), read(second)],
+        explanation: format!(
+            "{}, and {}. Both were acknowledged, and both replaced {old}, which was written once, by #{writer}: one of them \
+             is lost",
+            words::told(history, first),
+            words::told(history, second),
+        ),
     }
 }
 
@@ -565,6 +599,18 @@ impl Durability {
         });
     }
 
+    /// Versions that were written once and replaced more than once.
+    fn forks(&mut self, history: &History) {
+        for ((key, old), replaced_by) in std::mem::take(&mut self.replacements) {
+            let once = self.versions.find(key, old).filter(|(_, version)| version.is_certain()).map(|(_, v)| v.writer);
+            let Some(writer) = once.filter(|_| self.keys.kind(key) == KeyKind::Register) else { continue };
+            for second in &replaced_by[1..] {
+                self.kinds.forked += 1;
+                self.tally.add(|| fork(history, key, old, writer, (replaced_by[0], *second)));
+            }
+        }
+    }
+
     fn resurrected(&mut self, history: &History, key: KeyId, id: VersionId, remove: u32, finals: &[LastRead]) {
         self.kinds.resurrected += 1;
         let version = *self.versions.get(id);
@@ -606,7 +652,12 @@ impl Durability {
         };
         let writes = words::count(account.acknowledged, "acknowledged write", "acknowledged writes");
         if judged > 0 {
-            return clean(guarantee, Observed::Held, format!("{writes}{unread}"), figures);
+            // Of what was overwritten, nothing more is known than that something came later.
+            let overwritten = match account.overwritten {
+                0 => String::new(),
+                n => format!(", {n} of them overwritten by later ones"),
+            };
+            return clean(guarantee, Observed::Held, format!("{writes}{overwritten}{unread}"), figures);
         }
         if account.acknowledged > 0 {
             let why = match cutoff {
@@ -636,6 +687,7 @@ impl Durability {
             ("phantoms", self.kinds.phantom),
             ("duplicated", self.kinds.duplicated),
             ("resurrected", self.kinds.resurrected),
+            ("lost_updates", self.kinds.forked),
         ])
     }
 }
@@ -648,6 +700,7 @@ impl Kinds {
             (self.phantom, "value that nobody wrote", "values that nobody wrote"),
             (self.duplicated, "element duplicated", "elements duplicated"),
             (self.resurrected, "removed element back", "removed elements back"),
+            (self.forked, "acknowledged update lost to another one", "acknowledged updates lost to others"),
         ];
         let some = all.into_iter().filter(|(n, _, _)| *n > 0);
         some.map(|(n, one, many)| words::count(n, one, many)).collect::<Vec<_>>().join(", ")

@@ -137,6 +137,7 @@ fn fold_account(events: &[Event]) -> reference::durability::Account {
         phantoms: of("phantoms"),
         duplicated: of("duplicated"),
         resurrected: of("resurrected"),
+        forked: of("lost_updates"),
     }
 }
 

@@ -16,6 +16,7 @@ pub struct Account {
     pub phantoms: u64,
     pub duplicated: u64,
     pub resurrected: u64,
+    pub forked: u64,
 }
 
 /// The account of a history without any event of the nemesis.
@@ -32,6 +33,9 @@ fn of_key(past: &Past, key: &Scalar, account: &mut Account) {
     let kind = past.kind(key, past.len);
     if !matches!(kind, KeyKind::List | KeyKind::Set | KeyKind::Register) {
         return;
+    }
+    if kind == KeyKind::Register {
+        account.forked += forked(past, key);
     }
     let end = past.len.saturating_sub(1);
     let finals = final_reads(past, key, kind);
@@ -87,6 +91,22 @@ fn final_reads(past: &Past, key: &Scalar, kind: KeyKind) -> Vec<Value> {
         _ => elements(value).is_some(),
     };
     last.into_iter().filter(|(_, call, value)| *call > quiet && fits(value)).map(|(_, _, value)| value).collect()
+}
+
+/// Acknowledged compare-and-sets beyond the first of each version that only one operation can have written.
+fn forked(past: &Past, key: &Scalar) -> u64 {
+    let of_version = |old: &Scalar| {
+        let replaces = |i: usize| {
+            let replaces = |s: &Step| matches!(s, Step::Cas(k, o, new) if k == key && o == old && new != old);
+            past.ok(i).is_some() && past.ops[i].question.iter().any(replaces)
+        };
+        (0..past.ops.len()).filter(|i| replaces(*i)).count() as u64
+    };
+    let once = |value: &Scalar| {
+        let known = past.known(key, value, past.len);
+        known.possible == 1 && !known.ambiguous
+    };
+    values_written(past, key).iter().filter(|v| once(v)).map(|v| of_version(v).saturating_sub(1)).sum()
 }
 
 fn values_written(past: &Past, key: &Scalar) -> Vec<Scalar> {
