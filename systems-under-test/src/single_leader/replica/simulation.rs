@@ -598,3 +598,18 @@ fn without_an_operator_manual_failover_is_no_failover_and_loses_nothing() {
         assert_eq!((tally.lost, tally.leaders), (0, BTreeSet::from([0])));
     }
 }
+
+#[test]
+fn entries_that_are_taken_and_discarded_in_one_turn_stand_on_disk_once() {
+    let mut cluster = Cluster::new(0, 3, rules(Replication::Async, Failover::Automatic, Alone::Block), false);
+    let entry = |epoch: u64, write: u64| Entry { epoch, command: Raw::of(&write) };
+    let append = |epoch, prev, entries: Vec<Entry>| Message::Append { epoch, prev, last: 3, commit: 0, entries };
+    let old = append(1, Mark::default(), vec![entry(1, 1), entry(1, 2), entry(1, 3)]);
+    let new = append(2, Mark { epoch: 1, position: 2 }, vec![entry(2, 4)]);
+    cluster.messages = vec![(0, 2, old), (1, 2, new)];
+    cluster.deliver_together();
+    while !cluster.nodes[2].work.is_empty() {
+        cluster.flush(2);
+    }
+    assert_eq!(cluster.nodes[2].disk.entries, [entry(1, 1), entry(1, 2), entry(2, 4)]);
+}
