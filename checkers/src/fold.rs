@@ -1,6 +1,7 @@
 //! What the folds share: what an event does, what a key is, what a session knew when, and the words for it.
 
 pub(crate) mod acts;
+pub(crate) mod argument;
 pub(crate) mod branches;
 pub(crate) mod exposure;
 pub(crate) mod finals;

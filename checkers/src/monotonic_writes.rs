@@ -30,7 +30,8 @@ use histories::{EventIndex, Guarantee, History, KeyId};
 
 use crate::checker::{About, Checker};
 use crate::finding::{Finding, Observed, RelationKind};
-use crate::fold::exposure::{Argument, Exposed, Exposure, Found, Rule};
+use crate::fold::argument::Argument;
+use crate::fold::exposure::{Exposed, Exposure, Found, Rule};
 use crate::fold::sessions::{BySessionAndKey, SessionIndex};
 use crate::fold::tally::{Headline, Tally, clean, counts, relation};
 use crate::fold::versions::VersionId;

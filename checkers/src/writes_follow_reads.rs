@@ -34,7 +34,8 @@ use histories::{EventIndex, Guarantee, History, KeyId, Payload, ValueId};
 
 use crate::checker::{About, Checker};
 use crate::finding::{Finding, Observed, RelationKind};
-use crate::fold::exposure::{Argument, Exposed, Exposure, Found, Rule};
+use crate::fold::argument::Argument;
+use crate::fold::exposure::{Exposed, Exposure, Found, Rule};
 use crate::fold::keys::{Answer, answer};
 use crate::fold::marks::Marks;
 use crate::fold::past::Seen;

@@ -259,43 +259,45 @@ fn versions(past: &Past, key: &Scalar, reads: &[(usize, Scalar)]) -> Vec<Scalar>
     all
 }
 
-/// Durability of registers: for each register with final reads, at least one of them is the last of all writes that happened,
-/// in some order that agrees with real time and with what reads showed. Returns whether some register has none.
+/// Durability of registers: for each register there is an order of the writes that happened, which agrees with real time and
+/// with what reads showed, in which every acknowledged compare-and-set finds what it replaces, and which ends with one of
+/// the final reads, if there are any. Returns whether some register has none.
 pub fn no_final_version(past: &Past, finals: impl Fn(&Scalar) -> Vec<Scalar>) -> bool {
     registers(past).iter().any(|key| {
         let last = finals(key);
-        let writers: Vec<usize> = (0..past.ops.len())
-            .filter(|op| {
-                past.ops[*op].end != Kind::Fail
-                    && past.ops[*op].question.iter().any(|s| s.written().is_some_and(|(k, _)| k == key))
-            })
-            .collect();
-        let written = |op: usize| {
-            past.ops[op]
-                .question
-                .iter()
-                .filter_map(Step::written)
-                .filter(|(k, _)| *k == key)
-                .map(|(_, v)| v)
-                .next_back()
-        };
+        let of_key = |op: usize| past.ops[op].question.iter().filter(|s| s.written().is_some_and(|(k, _)| k == key));
+        let may_write = |op: &usize| past.ops[*op].end != Kind::Fail && of_key(*op).next().is_some();
+        let writers: Vec<usize> = (0..past.ops.len()).filter(may_write).collect();
+        let written = |op: usize| of_key(op).filter_map(Step::written).map(|(_, v)| v).next_back();
         let reads = reads_of(past, key);
         let before = |first: usize, second: usize| {
             let call = past.ops[second].call;
             let acked = past.ok(first).is_some_and(|ret| ret < call);
             acked || reads.iter().any(|(r, v)| Some(v) == written(first) && past.ok(*r).is_some_and(|ret| ret < call))
         };
-        let possible = |shown: &Scalar| {
-            if *shown == Scalar::Null {
-                return past.shrinks(key, past.len) || writers.iter().all(|w| past.ok(*w).is_none());
+        // What the register holds after these; nothing if an acknowledged compare-and-set did not find what it replaced.
+        let state = |order: &[usize]| {
+            let mut now = Scalar::Null;
+            for op in order {
+                for step in of_key(*op) {
+                    match step {
+                        Step::Cas(_, old, _) if *old != now && past.ok(*op).is_some() => return None,
+                        Step::Cas(_, old, new) if *old == now => now = new.clone(),
+                        Step::Write(_, new) => now = new.clone(),
+                        _ => {}
+                    }
+                }
             }
-            some_order(&writers, &mut |order| {
-                // What comes behind the final version did not happen.
-                let Some(end) = order.iter().rposition(|w| written(*w) == Some(shown)) else { return false };
-                let did_not = order[end + 1..].iter().all(|w| past.ok(*w).is_none());
-                did_not && (0..=end).all(|i| (i + 1..=end).all(|j| !before(order[j], order[i])))
-            })
+            Some(now)
         };
-        !last.is_empty() && !last.iter().any(possible)
+        !some_order(&writers, &mut |order| {
+            // What comes behind the end did not happen.
+            (0..=order.len()).any(|end| {
+                let did_not = order[end..].iter().all(|w| past.ok(*w).is_none());
+                let in_order = (0..end).all(|i| (i + 1..end).all(|j| !before(order[j], order[i])));
+                let ends = state(&order[..end]).is_some_and(|now| last.is_empty() || last.contains(&now));
+                did_not && in_order && ends
+            })
+        })
     })
 }
