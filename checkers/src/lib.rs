@@ -1,6 +1,6 @@
 //! History to verdict. Pure: no clock, no randomness, no files, no async, no knowledge of the harness.
 //!
-//! - [`checker`]: what a checker is: a fold over a history that may still be growing.
+//! - [`mod@checker`]: what a checker is: a fold over a history that may still be growing.
 //! - [`finding`]: what a checker says: observed, anomalies, evidence.
 //! - [`graph()`]: the evidence as a graph, and [`dot`] of it.
 //! - [`registry`]: all checkers, and [`check`], which runs them over a recorded history.
