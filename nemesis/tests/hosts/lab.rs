@@ -25,7 +25,7 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Lab {
     pub hosts: Hosts,
     pub dir: Scratch,
-    exits: Mutex<Receiver<Exit>>,
+    exits: Mutex<(Receiver<Exit>, Vec<Exit>)>,
 }
 
 impl Lab {
@@ -43,7 +43,7 @@ impl Lab {
         for i in 0..count {
             hosts.add(spec(i, count, &dir)).expect("a host");
         }
-        let exits = Mutex::new(hosts.exits().expect("exits"));
+        let exits = Mutex::new((hosts.exits().expect("exits"), Vec::new()));
         Lab { hosts, dir, exits }
     }
 
@@ -71,13 +71,15 @@ impl Lab {
         self.said(host)[before..].to_owned()
     }
 
-    /// The end of a host's main process.
+    /// The next end of a host's main process. Those of other hosts wait until they are asked for.
     pub fn wait_exit(&self, host: usize) -> Exit {
+        let mut exits = self.exits.lock().unwrap();
+        let (receiver, waiting) = &mut *exits;
         loop {
-            let exit = self.exits.lock().unwrap().recv_timeout(DEADLINE).expect("an exit");
-            if exit.host == HostId(host) && exit.main {
-                return exit;
+            if let Some(at) = waiting.iter().position(|exit| exit.host == HostId(host) && exit.main) {
+                return waiting.remove(at);
             }
+            waiting.push(receiver.recv_timeout(DEADLINE).expect("an exit"));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The servers and clients that run on hosts: this program with a hidden first argument.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -20,7 +20,8 @@ pub fn run_if_asked() -> Option<ExitCode> {
         ["connect", address, ms] => connect(address, number(ms)),
         ["hold", address] => hold(address),
         ["ping", address, count] => ping(address, number(count)),
-        ["udp-sink", address, idle_ms] => udp_sink(address, number(idle_ms)),
+        ["udp-sink", address] => udp_sink(address),
+        ["udp-end", address] => udp_end(address),
         ["udp-send", address, count] => udp_send(address, number(count)),
         ["tick"] => tick(),
         ["sleep"] => sleep(),
@@ -101,23 +102,26 @@ fn ping(address: &str, count: u64) {
     }
 }
 
-/// Collects the number in each datagram until none has come for a while, and says them all.
-fn udp_sink(address: &str, idle_ms: u64) {
+/// In the last datagram.
+const END: u64 = u64::MAX;
+
+/// Collects the number in each datagram until the last, and says them all.
+fn udp_sink(address: &str) {
     let socket = UdpSocket::bind(address).expect("bind");
     nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBuf, &(8 << 20)).expect("buffer");
     say("listening");
-    let mut numbers = Vec::new();
     let mut datagram = [0; 8];
-    loop {
-        match socket.recv(&mut datagram) {
-            Ok(_) => numbers.push(u64::from_le_bytes(datagram)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            Err(error) => panic!("{error}"),
-        }
-        socket.set_read_timeout(Some(Duration::from_millis(idle_ms))).expect("timeout");
-    }
-    let lines: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    let numbers = std::iter::from_fn(|| {
+        socket.recv(&mut datagram).expect("receive");
+        Some(u64::from_le_bytes(datagram)).filter(|number| *number != END)
+    });
+    let lines: Vec<String> = numbers.map(|number| number.to_string()).collect();
     say(lines.join("\n"));
+}
+
+fn udp_end(address: &str) {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("bind");
+    socket.send_to(&END.to_le_bytes(), resolve(address)).expect("send");
 }
 
 fn udp_send(address: &str, count: u64) {
