@@ -7,6 +7,7 @@ use std::path::Path;
 const ROOMS: [(&str, &[&str]); 5] = [
     ("histories", &[]),
     ("checkers", &["histories"]),
+    // It may know histories, and does not need to.
     ("nemesis", &["histories"]),
     ("systems-under-test", &["histories"]),
     ("harness", &["histories", "checkers", "nemesis", "systems-under-test"]),
@@ -39,7 +40,7 @@ fn rooms_know_only_whom_they_may_know() {
     for (room, may) in &allowed {
         let all = dependencies(&manifest(room), &["dependencies", "dev-dependencies", "build-dependencies"]);
         let known: BTreeSet<String> = all.into_iter().filter(|d| d.starts_with("splitbrain-")).collect();
-        assert_eq!(&known, may, "{room}");
+        assert!(known.is_subset(may), "{room} knows {known:?}, and may know {may:?}");
     }
 }
 

@@ -265,3 +265,51 @@ pub async fn perform(
     crew.tally.note(operation, &answer.completion, begun.elapsed(), healed);
     answer.completion
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_test::{assert_pending, assert_ready_eq, task};
+
+    use super::*;
+    use crate::clock::RunClock;
+
+    /// A crew without workloads, that may take `limit` turns.
+    fn crew(name: &str, limit: Option<u64>) -> Crew {
+        let path = std::env::temp_dir().join(format!("splitbrain-crew-{}-{name}.jsonl", std::process::id()));
+        let (events, _) = std::sync::mpsc::channel();
+        let recorder = Recorder::create(&path, &serde_json::Map::new(), RunClock::start(), events).expect("a history");
+        std::fs::remove_file(&path).expect("it was made");
+        Crew::new(Arc::new(recorder), Vec::new(), 2, Duration::from_secs(1), None, limit)
+    }
+
+    #[test]
+    fn beyond_the_limit_a_worker_waits_for_the_recovery_phase() {
+        let crew = crew("limit", Some(1));
+        let (phases, phase) = watch::channel(Phase::Faults);
+        let (mut first, mut second) = (phase.clone(), phase);
+        assert_ready_eq!(task::spawn(crew.turn(&mut first)).poll(), true);
+        let mut waiting = task::spawn(crew.turn(&mut second));
+        assert_pending!(waiting.poll());
+        assert!(crew.exhausted.load(Ordering::Relaxed), "the phase with faults may end now");
+        phases.send(Phase::Recovery).expect("somebody listens");
+        assert!(waiting.is_woken());
+        assert_ready_eq!(waiting.poll(), true);
+    }
+
+    #[test]
+    fn a_worker_that_waits_hears_that_the_run_stops() {
+        let crew = crew("stop", Some(0));
+        let (phases, mut phase) = watch::channel(Phase::Faults);
+        let mut waiting = task::spawn(crew.turn(&mut phase));
+        assert_pending!(waiting.poll());
+        phases.send(Phase::Stop).expect("somebody listens");
+        assert_ready_eq!(waiting.poll(), false);
+    }
+
+    #[test]
+    fn no_process_is_ever_somebody_twice() {
+        let crew = crew("fresh", None);
+        let fresh: Vec<u32> = (0..3).map(|_| crew.fresh_process()).collect();
+        assert_eq!(fresh, [2, 3, 4], "0 and 1 are the workers' first");
+    }
+}
