@@ -29,11 +29,11 @@
 use histories::{EventIndex, Guarantee, History, KeyId};
 
 use crate::checker::{About, Checker};
-use crate::finding::{Finding, Observed, RelationKind};
+use crate::finding::{Finding, RelationKind};
 use crate::fold::argument::Argument;
-use crate::fold::exposure::{Exposed, Exposure, Found, Rule};
+use crate::fold::exposure::{Exposed, Exposure, Found, Rule, Told};
 use crate::fold::sessions::{BySessionAndKey, SessionIndex};
-use crate::fold::tally::{Headline, Tally, clean, counts, relation};
+use crate::fold::tally::{Tally, relation};
 use crate::fold::versions::VersionId;
 use crate::fold::words;
 use crate::fold::world::World;
@@ -121,29 +121,13 @@ impl Checker for MonotonicWrites {
     }
 
     fn finish(self: Box<Self>, history: &History) -> Finding {
-        let guarantee = Guarantee::MonotonicWrites;
-        let figures = self.fold.figures;
-        let by_name =
-            counts([("reads", figures.reads), ("writes", figures.writes), ("exposed_writes", figures.exposed)]);
-        if self.tally.violations() > 0 {
-            let what = words::count(
-                self.tally.violations(),
-                "read shows writes out of their session's order",
-                "reads show writes out of their session's order",
-            );
-            return self.tally.violated(history, guarantee, &what, Headline::Last, by_name);
-        }
-        let (reads, writes) =
-            (words::count(figures.reads, "read", "reads"), words::count(figures.writes, "write", "writes"));
-        if figures.tested {
-            let sessions = words::count(self.fold.world.sessions.len() as u64, "session", "sessions");
-            clean(guarantee, Observed::Held, format!("{writes} in {sessions}, {reads}"), by_name)
-        } else if figures.reads > 0 && figures.writes > 0 {
-            let summary = format!("{writes} and {reads}, but no read shows two writes of a session");
-            clean(guarantee, Observed::Unknown, summary, by_name)
-        } else {
-            clean(guarantee, Observed::NotApplicable, "no writes and reads of lists, sets or several keys", by_name)
-        }
+        let told = Told {
+            guarantee: Guarantee::MonotonicWrites,
+            one: "read shows writes out of their session's order",
+            many: "reads show writes out of their session's order",
+            untested: "no read shows two writes of a session",
+        };
+        self.fold.conclude(history, self.tally, told)
     }
 }
 

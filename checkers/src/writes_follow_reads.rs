@@ -33,14 +33,14 @@ use std::num::NonZeroU32;
 use histories::{EventIndex, Guarantee, History, KeyId, Payload, ValueId};
 
 use crate::checker::{About, Checker};
-use crate::finding::{Finding, Observed, RelationKind};
+use crate::finding::{Finding, RelationKind};
 use crate::fold::argument::Argument;
-use crate::fold::exposure::{Exposed, Exposure, Found, Rule};
+use crate::fold::exposure::{Exposed, Exposure, Found, Rule, Told};
 use crate::fold::keys::{Answer, answer};
 use crate::fold::marks::Marks;
 use crate::fold::past::Seen;
 use crate::fold::sessions::{BySessionAndKey, SessionIndex};
-use crate::fold::tally::{Headline, Tally, clean, counts, relation};
+use crate::fold::tally::{Tally, relation};
 use crate::fold::versions::VersionId;
 use crate::fold::words;
 use crate::fold::world::World;
@@ -267,29 +267,13 @@ impl Checker for WritesFollowReads {
     }
 
     fn finish(self: Box<Self>, history: &History) -> Finding {
-        let guarantee = Guarantee::WritesFollowReads;
-        let figures = self.fold.figures;
-        let by_name =
-            counts([("reads", figures.reads), ("writes", figures.writes), ("exposed_writes", figures.exposed)]);
-        if self.tally.violations() > 0 {
-            let what = words::count(
-                self.tally.violations(),
-                "read shows a write without what its author had read",
-                "reads show writes without what their authors had read",
-            );
-            return self.tally.violated(history, guarantee, &what, Headline::Last, by_name);
-        }
-        let (reads, writes) =
-            (words::count(figures.reads, "read", "reads"), words::count(figures.writes, "write", "writes"));
-        if figures.tested {
-            let sessions = words::count(self.fold.world.sessions.len() as u64, "session", "sessions");
-            clean(guarantee, Observed::Held, format!("{writes} in {sessions}, {reads}"), by_name)
-        } else if figures.reads > 0 && figures.writes > 0 {
-            let summary = format!("{writes} and {reads}, but no read shows a write that followed a read");
-            clean(guarantee, Observed::Unknown, summary, by_name)
-        } else {
-            clean(guarantee, Observed::NotApplicable, "no writes and reads of lists, sets or several keys", by_name)
-        }
+        let told = Told {
+            guarantee: Guarantee::WritesFollowReads,
+            one: "read shows a write without what its author had read",
+            many: "reads show writes without what their authors had read",
+            untested: "no read shows a write that followed a read",
+        };
+        self.fold.conclude(history, self.tally, told)
     }
 }
 

@@ -19,7 +19,7 @@
 //!
 //! A write that was reported missing is not reported again.
 
-use histories::{EventIndex, Function, History, KeyId, Kind, Payload, ValueId};
+use histories::{EventIndex, Function, Guarantee, History, KeyId, Kind, Payload, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::acts::{Act, acts};
@@ -28,8 +28,11 @@ use super::keys::{Answer, KeyKind, answer, slot};
 use super::marks::Marks;
 use super::past::Seen;
 use super::sessions::SessionIndex;
+use super::tally::{Headline, Tally, clean, counts};
 use super::versions::{NEVER, VersionId};
+use super::words;
 use super::world::World;
+use crate::finding::{Finding, Observed};
 
 /// Which writes require which.
 pub(crate) trait Rule: Default + Send {
@@ -89,6 +92,41 @@ pub(crate) struct Figures {
     /// Writes reported as missing or late.
     pub(crate) exposed: u64,
     pub(crate) writes: u64,
+}
+
+/// What a guarantee that relates the writes of sessions to one another says in its own words.
+pub(crate) struct Told {
+    pub(crate) guarantee: Guarantee,
+    /// What one anomaly is, after "1".
+    pub(crate) one: &'static str,
+    /// The same of several.
+    pub(crate) many: &'static str,
+    /// What was missing where reads and writes tested nothing.
+    pub(crate) untested: &'static str,
+}
+
+impl<R: Rule> Exposure<R> {
+    /// The finding of such a guarantee.
+    pub(crate) fn conclude(&self, history: &History, tally: Tally, told: Told) -> Finding {
+        let Told { guarantee, one, many, untested } = told;
+        let figures = self.figures;
+        let by_name =
+            counts([("reads", figures.reads), ("writes", figures.writes), ("exposed_writes", figures.exposed)]);
+        if tally.violations() > 0 {
+            let what = words::count(tally.violations(), one, many);
+            return tally.violated(history, guarantee, &what, Headline::Last, by_name);
+        }
+        let (reads, writes) =
+            (words::count(figures.reads, "read", "reads"), words::count(figures.writes, "write", "writes"));
+        if figures.tested {
+            let sessions = words::count(self.world.sessions.len() as u64, "session", "sessions");
+            clean(guarantee, Observed::Held, format!("{writes} in {sessions}, {reads}"), by_name)
+        } else if figures.reads > 0 && figures.writes > 0 {
+            clean(guarantee, Observed::Unknown, format!("{writes} and {reads}, but {untested}"), by_name)
+        } else {
+            clean(guarantee, Observed::NotApplicable, "no writes and reads of lists, sets or several keys", by_name)
+        }
+    }
 }
 
 #[derive(Default)]
