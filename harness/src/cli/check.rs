@@ -57,20 +57,16 @@ fn check_one(path: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Ch
         return check_bare(path, required, args);
     }
     if path.is_dir() {
-        let dir = RunDir::open(path)?;
-        return check_run(&dir, &dir.history(), required, args);
+        let run = Recorded::open(path)?;
+        return check_run(&run, &run.dir.history(), required, args);
     }
     // A history that still lies in its run directory is judged by what the run promised.
     let parent = path.parent().map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
     let Some(parent) = parent.filter(|p| p.join("run.json").is_file()) else {
         return check_bare(path, required, args);
     };
-    let of_run = RunDir::open(parent).and_then(|dir| {
-        let intact = dir.read_json::<RunFile>("run.json").and(dir.read_json::<Plan>("plan.json"));
-        intact.map(|_| dir)
-    });
-    match of_run {
-        Ok(dir) => check_run(&dir, path, required, args),
+    match Recorded::open(parent) {
+        Ok(run) => check_run(&run, path, required, args),
         Err(failure) => {
             anstream::eprintln!("warning: judged without its run: {failure}");
             check_bare(path, required, args)
@@ -78,10 +74,24 @@ fn check_one(path: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Ch
     }
 }
 
-fn check_run(dir: &RunDir, history: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Checked, Failure> {
-    let file: RunFile = dir.read_json("run.json")?;
-    let plan: Plan = dir.read_json("plan.json")?;
-    let mut terms = file.terms;
+/// A run directory with what it says of its run.
+struct Recorded {
+    dir: RunDir,
+    file: RunFile,
+    plan: Plan,
+}
+
+impl Recorded {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let dir = RunDir::open(path)?;
+        let (file, plan) = (dir.read_json("run.json")?, dir.read_json("plan.json")?);
+        Ok(Recorded { dir, file, plan })
+    }
+}
+
+fn check_run(run: &Recorded, history: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Checked, Failure> {
+    let Recorded { dir, file, plan } = run;
+    let mut terms = file.terms.clone();
     terms.required.extend_from_slice(required);
     let bound = args.recovery.map_or(plan.recovery_ms, |r| r.as_millis() as u64);
     let loaded = load(history)?;
@@ -91,7 +101,7 @@ fn check_run(dir: &RunDir, history: &Path, required: &[Guarantee], args: &CheckA
     let circumstances = Circumstances { unended, ..seen.with_faults_of(&file.circumstances) };
     let findings = checkers::check(&loaded.history, &CheckConfig { recovery_bound_ms: bound });
     let judgement = judge(&terms, findings, circumstances);
-    let mut report = Report::bare(judgement, dir.shown().display().to_string(), file.again).with_plan(&plan);
+    let mut report = Report::bare(judgement, dir.shown().display().to_string(), file.again.clone()).with_plan(plan);
     // What only the run itself could see.
     if let Ok(stored) = dir.read_json::<Report>("verdict.json") {
         report =

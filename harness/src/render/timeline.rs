@@ -154,7 +154,7 @@ fn told(history: &History, event: EventIndex) -> Told {
 }
 
 /// A text member of a nemesis event's value.
-pub fn custom_text(history: &History, event: EventIndex, member: &str) -> Option<String> {
+fn custom_text(history: &History, event: EventIndex, member: &str) -> Option<String> {
     let histories::Operation::Custom { value, .. } = history.operation(event) else { return None };
     value.get(member).and_then(|v| v.as_str()).map(str::to_owned)
 }

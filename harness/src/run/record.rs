@@ -28,7 +28,6 @@ struct Inner {
     writer: Option<HistoryWriter<File>>,
     path: PathBuf,
     checkers: Option<Sender<Event>>,
-    count: u64,
     failed: Option<String>,
 }
 
@@ -67,14 +66,8 @@ impl Recorder {
     ) -> Result<Self, Failure> {
         let writer = HistoryWriter::create(path, about)
             .map_err(|e| Failure::harness(format!("cannot write {}", path.display())).because(&e))?;
-        let inner = Inner {
-            clock,
-            writer: Some(writer),
-            path: path.to_owned(),
-            checkers: Some(checkers),
-            count: 0,
-            failed: None,
-        };
+        let inner =
+            Inner { clock, writer: Some(writer), path: path.to_owned(), checkers: Some(checkers), failed: None };
         Ok(Recorder { inner: Mutex::new(inner) })
     }
 
@@ -96,7 +89,6 @@ impl Recorder {
         if inner.failed.is_some() {
             return;
         }
-        inner.count += 1;
         if let Some(checkers) = &inner.checkers {
             // The other end lives as long as this one; were it gone, its thread's panic shows at the end.
             let _ = checkers.send(event);
@@ -132,11 +124,6 @@ impl Recorder {
     /// The first write error, if there was one.
     pub fn failed(&self) -> Option<String> {
         self.lock().failed.clone()
-    }
-
-    /// Number of events so far.
-    pub fn count(&self) -> u64 {
-        self.lock().count
     }
 
     /// Closes the file and lets the checkers come to their conclusions. The file stays as it is until it is sealed.
