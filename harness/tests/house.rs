@@ -55,7 +55,8 @@ fn checkers_are_pure() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../checkers/src");
     for file in files(&source) {
         let text = std::fs::read_to_string(&file).expect("a source file can be read");
-        for word in ["std::time", "std::fs", "std::net", "std::thread", "std::process", "std::env"] {
+        // Threads that are joined before the answer (`std::thread::scope`) are no impurity; a thread left behind is.
+        for word in ["std::time", "std::fs", "std::net", "thread::spawn", "thread::sleep", "std::process", "std::env"] {
             assert!(!text.contains(word), "{} uses {word}", file.display());
         }
     }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::event::{Event, Kind, Process};
-use crate::operation::{Micro, Operation, Scalar, Value};
+use crate::operation::{ItemFunction, Micro, Operation, Scalar, Value};
 
 pub use push::HistoryError;
 use push::{Interner, NO_KEY, NO_NODE, NO_PAIR, NO_SESSION};
@@ -71,6 +71,10 @@ pub enum Function {
     Remove,
     /// Add to a counter.
     Increment,
+    /// Ask whether a set holds an element.
+    Contains,
+    /// Put an item into a queue or stack, take one out, take or give back a lock.
+    Item(ItemFunction),
     /// A transaction of micro-operations.
     Txn,
     /// Anything else; see [`History::function_name`].
@@ -86,6 +90,13 @@ pub enum MicroFunction {
     Write,
     /// Append to a list.
     Append,
+    /// Make an object.
+    Insert,
+    /// Remove an object. Its value is `Value(ValueId::NULL)`.
+    Delete,
+    /// Read by predicate. The key is the predicate; the value is `Unknown` or a list of keys and values in turn: the
+    /// names of the objects found, interned as values, each followed by its value.
+    Predicate,
 }
 
 /// The value of an event, in a form that can be copied. Lists and transactions point into the history's arenas.
@@ -96,7 +107,8 @@ pub enum Payload {
     /// One value: what was written, appended, added, removed, or read from a register. `Value(ValueId::NULL)`
     /// is a read that found nothing.
     Value(ValueId),
-    /// Compare-and-set: expected and new.
+    /// Compare-and-set: expected and new. Of [`Function::Contains`]: the element, and `true`, `false` or `null` for
+    /// the answer.
     Pair(ValueId, ValueId),
     /// The amount of an increment.
     Amount(i64),
@@ -272,6 +284,8 @@ impl History {
             Function::Add => "add",
             Function::Remove => "remove",
             Function::Increment => "increment",
+            Function::Contains => "contains",
+            Function::Item(f) => f.name(),
             Function::Txn => "txn",
             Function::Custom(i) => &self.custom_names[i as usize],
         }
@@ -417,6 +431,24 @@ impl History {
                 let Payload::Pair(old, new) = payload else { unreachable!("a cas holds a pair") };
                 Operation::Cas { key, old: self.value(old).clone(), new: self.value(new).clone() }
             }
+            Function::Contains => {
+                let Payload::Pair(value, found) = payload else {
+                    unreachable!("an answer and its question are a pair")
+                };
+                let found = match self.value(found) {
+                    Scalar::Bool(found) => Some(*found),
+                    _ => None,
+                };
+                Operation::Contains { key, value: self.value(value).clone(), found }
+            }
+            Function::Item(f) => Operation::Item {
+                f,
+                key,
+                value: match payload {
+                    Payload::Value(value) => Some(self.value(value).clone()),
+                    _ => None,
+                },
+            },
             Function::Increment => {
                 let Payload::Amount(by) = payload else { unreachable!("an increment holds an amount") };
                 Operation::Increment { key, by }
@@ -439,6 +471,15 @@ impl History {
             MicroFunction::Read => Micro::Read { key, value: self.read_value(op.value) },
             MicroFunction::Write => Micro::Write { key, value: self.scalar(op.value) },
             MicroFunction::Append => Micro::Append { key, value: self.scalar(op.value) },
+            MicroFunction::Insert => Micro::Insert { key, value: self.scalar(op.value) },
+            MicroFunction::Delete => Micro::Delete { key },
+            MicroFunction::Predicate => Micro::Predicate {
+                predicate: key,
+                found: matches!(op.value, Payload::List { .. }).then(|| {
+                    let pairs = self.list(op.value).chunks_exact(2);
+                    pairs.map(|pair| (self.value(pair[0]).clone(), self.value(pair[1]).clone())).collect()
+                }),
+            },
         }
     }
 

@@ -23,7 +23,7 @@ pub use guarantee::Guarantee;
 pub use history::{
     EventIndex, Function, History, HistoryError, Irregularity, KeyId, MicroFunction, MicroOp, NodeId, Payload, ValueId,
 };
-pub use operation::{Completion, Micro, Operation, Scalar, Value};
+pub use operation::{Completion, ItemFunction, Micro, Operation, Scalar, Value};
 pub use views::{Pair, Views};
 
 // The generators of events are written against the published interface.

@@ -18,7 +18,12 @@
 //! | `ax1`         | append 1 to the list `x`                                                         |
 //! | `+x1`, `-x1`  | add 1 to the set `x`; remove it                                                  |
 //! | `ix3`, `ix-3` | add 3 to the counter `x`; take 3 from it                                         |
-//! | `ax1ry12`     | one transaction of two steps; only `a`, `r` and `w` have a place in one          |
+//! | `hx5=`, `hx5/` | ask whether the set `x` holds 5: yes; no. `hx5` is the question                 |
+//! | `ex1`, `dx1`  | enqueue 1; dequeue 1. `dx` is the question, and answered: the queue was empty     |
+//! | `px1`, `ox1`  | push 1 onto the stack `x`; pop 1                                                 |
+//! | `lx1`, `ux1`  | lock `x` and get the token 1; unlock it. `lx` and `ux` have no token             |
+//! | `ax1ry12`     | one transaction of two steps; only `a`, `r`, `w` and the next have a place in one |
+//! | `{nx1kyq(8)[["x",1]]}` | insert `x` with 1, delete `y`, read by the predicate 8: found `x`, 1      |
 //! | `{ax1}`, `{}` | a transaction of one step, and of none                                           |
 //! | `~dump[1]`    | the custom operation `dump`, answered `[1]`                                      |
 //!

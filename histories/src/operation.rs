@@ -86,6 +86,26 @@ pub enum Operation {
         /// The amount, negative to decrement.
         by: i64,
     },
+    /// Ask whether a set holds an element. `found` is `None` until it is known.
+    Contains {
+        /// The set.
+        key: Option<Scalar>,
+        /// The element.
+        value: Scalar,
+        /// The answer.
+        found: Option<bool>,
+    },
+    /// Put one item into a queue or a stack, take one out, take or give back a lock. `value` is the item or the lock's
+    /// token: of a question ([`ItemFunction::is_question`]) it is the answer, `None` until it is known and
+    /// `Scalar::Null` where the queue or stack was empty or the lock has no tokens.
+    Item {
+        /// Which of these.
+        f: ItemFunction,
+        /// The queue, stack or lock.
+        key: Option<Scalar>,
+        /// The item or token.
+        value: Option<Scalar>,
+    },
     /// Several micro-operations in one transaction.
     Txn(Vec<Micro>),
     /// Anything else: nemesis events, replica dumps, operations of a workload that these types do not know.
@@ -97,6 +117,57 @@ pub enum Operation {
         /// Question or answer.
         value: serde_json::Value,
     },
+}
+
+/// What an [`Operation::Item`] does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ItemFunction {
+    /// Put an item into a queue: at its end, or wherever its priority puts it.
+    Enqueue,
+    /// Take the item at the front out of a queue: the oldest, or that of the highest priority.
+    Dequeue,
+    /// Put an item onto a stack.
+    Push,
+    /// Take the newest item off a stack.
+    Pop,
+    /// Take a lock; the answer is its fencing token, where it has one.
+    Acquire,
+    /// Give a lock back, with the token that it was taken with.
+    Release,
+}
+
+impl ItemFunction {
+    /// All of them.
+    pub const ALL: [ItemFunction; 6] = [
+        ItemFunction::Enqueue,
+        ItemFunction::Dequeue,
+        ItemFunction::Push,
+        ItemFunction::Pop,
+        ItemFunction::Acquire,
+        ItemFunction::Release,
+    ];
+
+    /// The name on disk.
+    pub fn name(self) -> &'static str {
+        match self {
+            ItemFunction::Enqueue => "enqueue",
+            ItemFunction::Dequeue => "dequeue",
+            ItemFunction::Push => "push",
+            ItemFunction::Pop => "pop",
+            ItemFunction::Acquire => "acquire",
+            ItemFunction::Release => "release",
+        }
+    }
+
+    /// The one with this name on disk.
+    pub fn from_name(name: &str) -> Option<ItemFunction> {
+        ItemFunction::ALL.into_iter().find(|f| f.name() == name)
+    }
+
+    /// Whether its value is an answer.
+    pub fn is_question(self) -> bool {
+        matches!(self, ItemFunction::Dequeue | ItemFunction::Pop | ItemFunction::Acquire)
+    }
 }
 
 /// One step of a transaction, in Elle's vocabulary.
@@ -122,6 +193,25 @@ pub enum Micro {
         key: Scalar,
         /// The element.
         value: Scalar,
+    },
+    /// `["insert", key, value]`: make an object that does not exist.
+    Insert {
+        /// The object.
+        key: Scalar,
+        /// Its first value.
+        value: Scalar,
+    },
+    /// `["delete", key, null]`: remove an object.
+    Delete {
+        /// The object.
+        key: Scalar,
+    },
+    /// `["rp", predicate, {key: value, …}]`: read every object that a predicate holds of.
+    Predicate {
+        /// The predicate, as it stands in the file: any JSON.
+        predicate: Scalar,
+        /// The objects found, with their values; `None` in an invocation.
+        found: Option<Vec<(Scalar, Scalar)>>,
     },
 }
 
@@ -150,6 +240,8 @@ impl Operation {
             Operation::Add { .. } => "add",
             Operation::Remove { .. } => "remove",
             Operation::Increment { .. } => "increment",
+            Operation::Contains { .. } => "contains",
+            Operation::Item { f, .. } => f.name(),
             Operation::Txn(_) => "txn",
             Operation::Custom { f, .. } => f,
         }
@@ -157,7 +249,8 @@ impl Operation {
 
     /// Whether a name on disk is that of an operation with a type of its own, and so never that of a custom one.
     pub fn is_known(f: &str) -> bool {
-        matches!(f, "read" | "write" | "cas" | "append" | "add" | "remove" | "increment" | "txn")
+        matches!(f, "read" | "write" | "cas" | "append" | "add" | "remove" | "increment" | "contains" | "txn")
+            || ItemFunction::from_name(f).is_some()
     }
 
     /// The object it works on; `None` for transactions and for stores with one object.
@@ -170,6 +263,8 @@ impl Operation {
             | Operation::Add { key, .. }
             | Operation::Remove { key, .. }
             | Operation::Increment { key, .. }
+            | Operation::Contains { key, .. }
+            | Operation::Item { key, .. }
             | Operation::Custom { key, .. } => key.as_ref(),
             Operation::Txn(_) => None,
         }
@@ -179,6 +274,12 @@ impl Operation {
     pub fn question(&self) -> Operation {
         match self {
             Operation::Read { key, .. } => Operation::Read { key: key.clone(), value: None },
+            Operation::Contains { key, value, .. } => {
+                Operation::Contains { key: key.clone(), value: value.clone(), found: None }
+            }
+            Operation::Item { f, key, .. } if f.is_question() => {
+                Operation::Item { f: *f, key: key.clone(), value: None }
+            }
             Operation::Txn(micros) => Operation::Txn(micros.iter().map(Micro::question).collect()),
             Operation::Custom { f, key, .. } => {
                 Operation::Custom { f: f.clone(), key: key.clone(), value: serde_json::Value::Null }
@@ -190,18 +291,23 @@ impl Operation {
     /// Whether it can change the store.
     pub fn is_update(&self) -> bool {
         match self {
-            Operation::Read { .. } | Operation::Custom { .. } => false,
-            Operation::Txn(micros) => micros.iter().any(|m| !matches!(m, Micro::Read { .. })),
+            Operation::Read { .. } | Operation::Contains { .. } | Operation::Custom { .. } => false,
+            Operation::Txn(micros) => micros.iter().any(|m| !matches!(m, Micro::Read { .. } | Micro::Predicate { .. })),
             _ => true,
         }
     }
 }
 
 impl Micro {
-    /// The object it works on.
+    /// The object it works on; of a read by predicate, the predicate.
     pub fn key(&self) -> &Scalar {
         match self {
-            Micro::Read { key, .. } | Micro::Write { key, .. } | Micro::Append { key, .. } => key,
+            Micro::Read { key, .. }
+            | Micro::Write { key, .. }
+            | Micro::Append { key, .. }
+            | Micro::Insert { key, .. }
+            | Micro::Delete { key }
+            | Micro::Predicate { predicate: key, .. } => key,
         }
     }
 
@@ -209,6 +315,7 @@ impl Micro {
     pub fn question(&self) -> Micro {
         match self {
             Micro::Read { key, .. } => Micro::Read { key: key.clone(), value: None },
+            Micro::Predicate { predicate, .. } => Micro::Predicate { predicate: predicate.clone(), found: None },
             other => other.clone(),
         }
     }
@@ -326,6 +433,14 @@ impl fmt::Display for Operation {
             | Operation::Remove { value, .. } => write!(f, " ← {value}"),
             Operation::Cas { old, new, .. } => write!(f, " {old} → {new}"),
             Operation::Increment { by, .. } => write!(f, " by {by}"),
+            Operation::Contains { value, found, .. } => match found {
+                Some(found) => write!(f, " {value} → {found}"),
+                None => write!(f, " {value}"),
+            },
+            Operation::Item { f: function, value: Some(value), .. } => {
+                write!(f, " {} {value}", if function.is_question() { "→" } else { "←" })
+            }
+            Operation::Item { value: None, .. } => Ok(()),
             Operation::Txn(micros) => {
                 f.write_str(" [")?;
                 for (i, micro) in micros.iter().enumerate() {
@@ -350,6 +465,16 @@ impl fmt::Display for Micro {
             }
             Micro::Write { key, value } => write!(f, "write {key} ← {value}"),
             Micro::Append { key, value } => write!(f, "append {key} ← {value}"),
+            Micro::Insert { key, value } => write!(f, "insert {key} ← {value}"),
+            Micro::Delete { key } => write!(f, "delete {key}"),
+            Micro::Predicate { predicate, found: None } => write!(f, "read where {predicate}"),
+            Micro::Predicate { predicate, found: Some(found) } => {
+                write!(f, "read where {predicate} → {{")?;
+                for (i, (key, value)) in found.iter().enumerate() {
+                    write!(f, "{}{key}: {value}", if i > 0 { ", " } else { "" })?;
+                }
+                f.write_str("}")
+            }
         }
     }
 }

@@ -168,8 +168,8 @@ fn a_bad_line_says_where_and_what_was_expected() {
     assert_eq!(line("cas", "[1]"), "line 4 (byte 220): column 73: expected a list [expected, new], found [1]");
     assert_eq!(line("increment", "1.5"), "line 4 (byte 220): column 79: expected a whole number of 64 bits, found 1.5");
     assert_eq!(
-        line("txn", "[[\"r\",1,2],[\"delete\",3]]"),
-        "line 4 (byte 220): column 85: expected a micro-operation [\"r\", \"w\" or \"append\", key, value], found \"delete\""
+        line("txn", "[[\"r\",1,2],[\"remove\",3]]"),
+        "line 4 (byte 220): column 85: expected a micro-operation [\"r\", \"w\", \"append\", \"insert\", \"delete\" or \"rp\", key, value], found \"remove\""
     );
     assert_eq!(line("txn", "null"), "line 4 (byte 220): column 49: expected a list of micro-operations, found \"txn\"");
     assert_eq!(line("write", "[1,}"), "line 4 (byte 220): column 78: expected value");

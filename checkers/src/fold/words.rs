@@ -1,6 +1,6 @@
 //! Operations in words, as they stand in explanations and summaries.
 
-use histories::{EventIndex, History, KeyId, Kind, Micro, Operation, Process, Scalar, Value, ValueId};
+use histories::{EventIndex, History, ItemFunction, KeyId, Kind, Micro, Operation, Process, Scalar, Value, ValueId};
 
 /// Lists longer than this are shown by their end.
 const SHOWN: usize = 12;
@@ -58,8 +58,35 @@ fn past(operation: &Operation) -> String {
         Operation::Remove { key, value } => format!("removed {value}{}", of(key, "from")),
         Operation::Increment { key, by } if *by < 0 => format!("decremented {} by {}", object(key), by.unsigned_abs()),
         Operation::Increment { key, by } => format!("incremented {} by {by}", object(key)),
+        Operation::Contains { key, value, found: Some(true) } => format!("found {value}{}", of(key, "in")),
+        Operation::Contains { key, value, found: Some(false) } => format!("did not find {value}{}", of(key, "in")),
+        Operation::Contains { key, value, found: None } => format!("asked for {value}{}", of(key, "in")),
+        Operation::Item { f, key, value } => item(*f, value.as_ref(), &of, key),
         Operation::Txn(micros) => reads_only(micros).unwrap_or_else(|| format!("ran {operation}")),
         Operation::Custom { .. } => format!("did {operation}"),
+    }
+}
+
+fn item(
+    f: ItemFunction,
+    value: Option<&Scalar>,
+    of: &impl Fn(&Option<Scalar>, &str) -> String,
+    key: &Option<Scalar>,
+) -> String {
+    let (verb, preposition) = match f {
+        ItemFunction::Enqueue => ("enqueued", "on"),
+        ItemFunction::Dequeue => ("dequeued", "from"),
+        ItemFunction::Push => ("pushed", "onto"),
+        ItemFunction::Pop => ("popped", "off"),
+        ItemFunction::Acquire => ("acquired", "of"),
+        ItemFunction::Release => ("released", "of"),
+    };
+    match value {
+        Some(Scalar::Null) if matches!(f, ItemFunction::Dequeue | ItemFunction::Pop) => {
+            format!("{verb} nothing{}", of(key, preposition))
+        }
+        None | Some(Scalar::Null) => format!("{verb}{}", key.as_ref().map_or(String::new(), |k| format!(" {k}"))),
+        Some(value) => format!("{verb} {value}{}", of(key, preposition)),
     }
 }
 

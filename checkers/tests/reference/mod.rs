@@ -257,13 +257,14 @@ fn steps(operation: &Operation) -> Vec<Step> {
         Operation::Increment { key, by } => vec![Step::Increment(of(key), *by)],
         Operation::Txn(micros) => micros
             .iter()
-            .map(|m| match m {
-                Micro::Read { key, value } => Step::Read(key.clone(), value.clone()),
-                Micro::Write { key, value } => Step::Write(key.clone(), value.clone()),
-                Micro::Append { key, value } => Step::Append(key.clone(), value.clone()),
+            .filter_map(|m| match m {
+                Micro::Read { key, value } => Some(Step::Read(key.clone(), value.clone())),
+                Micro::Write { key, value } => Some(Step::Write(key.clone(), value.clone())),
+                Micro::Append { key, value } => Some(Step::Append(key.clone(), value.clone())),
+                _ => None,
             })
             .collect(),
-        Operation::Custom { .. } => Vec::new(),
+        Operation::Contains { .. } | Operation::Item { .. } | Operation::Custom { .. } => Vec::new(),
     }
 }
 

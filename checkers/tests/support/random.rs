@@ -234,7 +234,7 @@ impl Maker<'_> {
         match operation {
             Operation::Txn(micros) => micros.iter().for_each(|m| match m {
                 Micro::Append { key, value } | Micro::Write { key, value } => update(key, value),
-                Micro::Read { .. } => {}
+                _ => {}
             }),
             Operation::Append { key: Some(key), value }
             | Operation::Add { key: Some(key), value }

@@ -380,6 +380,7 @@ impl Sim<'_> {
                         updates.push(Update::Write(key.to_string(), int(&value)));
                         Micro::Write { key, value }
                     }
+                    other => other,
                 });
                 Operation::Txn(steps.collect())
             }

@@ -59,7 +59,7 @@ impl Workload for Append {
         }
         match self.step(rng) {
             Micro::Append { key, value } => Operation::Append { key: Some(key), value },
-            Micro::Read { key, .. } | Micro::Write { key, .. } => read(key),
+            other => read(other.key().clone()),
         }
     }
 

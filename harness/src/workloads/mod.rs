@@ -222,7 +222,7 @@ mod tests {
                     histories::Micro::Append { key, value } | histories::Micro::Write { key, value } => {
                         Some((key.clone(), value.clone()))
                     }
-                    histories::Micro::Read { .. } => None,
+                    _ => None,
                 })
                 .collect(),
             _ => Vec::new(),

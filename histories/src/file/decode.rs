@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::{FORMAT, Header};
 use crate::event::{Event, Kind, Process};
 use crate::history::History;
-use crate::operation::{Micro, Operation, Scalar, Value};
+use crate::operation::{ItemFunction, Micro, Operation, Scalar, Value};
 
 /// Processes that other tools name by a string are numbered from here.
 const FIRST_NAMED_PROCESS: u32 = 1 << 31;
@@ -228,18 +228,29 @@ impl Decoder<'_> {
                 Ok(by) => Operation::Increment { key, by },
                 Err(_) => return self.expected(at, "a whole number of 64 bits"),
             },
+            "contains" => match self.array(value, at, "a list [element, found]")?[..] {
+                [value, found] => Operation::Contains { key, value: self.scalar(value)?, found: self.boolean(found)? },
+                _ => return self.expected(at, "a list [element, found]"),
+            },
             "txn" => {
                 let micros = self.array(value, at, "a list of micro-operations")?;
                 Operation::Txn(
                     micros.into_iter().map(|micro| self.micro(micro, answered, dialect)).collect::<Result<_>>()?,
                 )
             }
-            custom => Operation::Custom { f: custom.into(), key, value: self.json(value)? },
+            other => match ItemFunction::from_name(other) {
+                Some(f) => {
+                    let value = Some(self.scalar(value)?).filter(|v| answered || *v != Scalar::Null);
+                    Operation::Item { f, key, value }
+                }
+                None => Operation::Custom { f: other.into(), key, value: self.json(value)? },
+            },
         })
     }
 
     fn micro(&self, raw: &RawValue, answered: bool, dialect: &Dialect) -> Result<Micro> {
-        const EXPECTED: &str = "a micro-operation [\"r\", \"w\" or \"append\", key, value]";
+        const EXPECTED: &str =
+            "a micro-operation [\"r\", \"w\", \"append\", \"insert\", \"delete\" or \"rp\", key, value]";
         let parts = self.array(raw, raw, EXPECTED)?;
         let (f, key, value) = match parts[..] {
             [f, key, value] => (f, key, value),
@@ -252,7 +263,43 @@ impl Decoder<'_> {
             "r" => Ok(Micro::Read { key, value: self.answer(value, answered)? }),
             "w" if parts.len() == 3 => Ok(Micro::Write { key, value: self.scalar(value)? }),
             "append" if parts.len() == 3 => Ok(Micro::Append { key, value: self.scalar(value)? }),
+            "insert" if parts.len() == 3 => Ok(Micro::Insert { key, value: self.scalar(value)? }),
+            "delete" => Ok(Micro::Delete { key }),
+            "rp" => Ok(Micro::Predicate { predicate: key, found: self.found(value, answered)? }),
             _ => self.expected(f, EXPECTED),
+        }
+    }
+
+    /// What a read by predicate found: an object `{key: value}` or an array of pairs; nothing, where it is `null`.
+    fn found(&self, raw: &RawValue, answered: bool) -> Result<Option<Vec<(Scalar, Scalar)>>> {
+        const EXPECTED: &str = "an object of what was found, or an array of pairs [key, value]";
+        match raw.get().as_bytes().first() {
+            Some(b'n') => Ok(answered.then(Vec::new)),
+            Some(b'{') => {
+                let found: BTreeMap<String, &RawValue> =
+                    serde_json::from_str(raw.get()).map_err(|e| json_error(&e, self.offset(raw)))?;
+                let pair = |(key, value): (String, &RawValue)| {
+                    let key = key.parse().map_or(Scalar::Text(key.as_str().into()), Scalar::Int);
+                    Ok((key, self.scalar(value)?))
+                };
+                Ok(Some(found.into_iter().map(pair).collect::<Result<_>>()?))
+            }
+            _ => {
+                let pair = |pair: &RawValue| match self.array(pair, pair, EXPECTED)?[..] {
+                    [key, value] => Ok((self.scalar(key)?, self.scalar(value)?)),
+                    _ => self.expected(pair, EXPECTED),
+                };
+                Ok(Some(self.array(raw, raw, EXPECTED)?.into_iter().map(pair).collect::<Result<_>>()?))
+            }
+        }
+    }
+
+    fn boolean(&self, raw: &RawValue) -> Result<Option<bool>> {
+        match raw.get() {
+            "true" => Ok(Some(true)),
+            "false" => Ok(Some(false)),
+            "null" => Ok(None),
+            _ => self.expected(raw, "true, false or null"),
         }
     }
 

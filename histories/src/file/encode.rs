@@ -101,6 +101,14 @@ fn operation(out: &mut Vec<u8>, operation: &Operation) {
             out.push(b']');
         }
         Operation::Increment { by, .. } => signed(out, *by),
+        Operation::Contains { value, found, .. } => {
+            out.push(b'[');
+            scalar(out, value);
+            out.push(b',');
+            scalar(out, &found.map_or(Scalar::Null, Scalar::Bool));
+            out.push(b']');
+        }
+        Operation::Item { value, .. } => scalar(out, value.as_ref().unwrap_or(&Scalar::Null)),
         Operation::Txn(micros) => list(out, micros, micro),
         Operation::Custom { value, .. } => json(out, value),
     }
@@ -111,13 +119,24 @@ fn micro(out: &mut Vec<u8>, micro: &Micro) {
         Micro::Read { .. } => b"[\"r\",",
         Micro::Write { .. } => b"[\"w\",",
         Micro::Append { .. } => b"[\"append\",",
+        Micro::Insert { .. } => b"[\"insert\",",
+        Micro::Delete { .. } => b"[\"delete\",",
+        Micro::Predicate { .. } => b"[\"rp\",",
     };
     out.extend_from_slice(name);
     scalar(out, micro.key());
     out.push(b',');
     match micro {
         Micro::Read { value, .. } => answer(out, value.as_ref()),
-        Micro::Write { value, .. } | Micro::Append { value, .. } => scalar(out, value),
+        Micro::Write { value, .. } | Micro::Append { value, .. } | Micro::Insert { value, .. } => scalar(out, value),
+        Micro::Delete { .. } | Micro::Predicate { found: None, .. } => out.extend_from_slice(b"null"),
+        Micro::Predicate { found: Some(found), .. } => list(out, found, |out, (key, value)| {
+            out.push(b'[');
+            scalar(out, key);
+            out.push(b',');
+            scalar(out, value);
+            out.push(b']');
+        }),
     }
     out.push(b']');
 }

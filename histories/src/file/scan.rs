@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::event::{Kind, Process};
 use crate::history::{Function, History, MicroFunction, MicroOp, Payload, Row, ScalarRef, nothing};
+use crate::operation::ItemFunction;
 
 /// Pushes the event of a line with this index, or does nothing and returns `None`.
 pub(super) fn scan(line: &str, index: u32, history: &mut History) -> Option<()> {
@@ -88,10 +89,15 @@ impl<'a> Scanner<'a> {
                 self.expect("]")?;
                 (Function::Cas, Payload::Pair(old, new))
             }
-            custom => {
-                self.expect("null")?;
-                (history.intern_function(custom).ok()?, nothing(true))
-            }
+            "contains" => return None,
+            other => match ItemFunction::from_name(other) {
+                Some(f) if self.eat("null") => (Function::Item(f), nothing(answered)),
+                Some(f) => (Function::Item(f), self.update(history)?),
+                None => {
+                    self.expect("null")?;
+                    (history.intern_function(other).ok()?, nothing(true))
+                }
+            },
         })
     }
 

@@ -243,6 +243,15 @@ impl History {
                 (Function::Cas, Payload::Pair(old, self.intern_value(new.into())?))
             }
             Operation::Increment { by, .. } => (Function::Increment, Payload::Amount(*by)),
+            Operation::Contains { value, found, .. } => {
+                let value = self.intern_value(value.into())?;
+                let found = found.map_or(ScalarRef::Null, ScalarRef::Bool);
+                (Function::Contains, Payload::Pair(value, self.intern_value(found)?))
+            }
+            Operation::Item { f, value, .. } => match value {
+                None | Some(Scalar::Null) => (Function::Item(*f), nothing(answered)),
+                Some(value) => (Function::Item(*f), self.intern_payload(value)?),
+            },
             Operation::Txn(micros) => (Function::Txn, self.intern_txn(micros, answered)?),
             Operation::Custom { f, value, .. } => self.intern_custom(f, value)?,
         };
@@ -271,6 +280,9 @@ impl History {
                 Micro::Read { value, .. } => (MicroFunction::Read, self.intern_read(value.as_ref(), answered)?),
                 Micro::Write { value, .. } => (MicroFunction::Write, self.intern_payload(value)?),
                 Micro::Append { value, .. } => (MicroFunction::Append, self.intern_payload(value)?),
+                Micro::Insert { value, .. } => (MicroFunction::Insert, self.intern_payload(value)?),
+                Micro::Delete { .. } => (MicroFunction::Delete, Payload::Value(ValueId::NULL)),
+                Micro::Predicate { found, .. } => (MicroFunction::Predicate, self.intern_found(found.as_deref())?),
             };
             self.push_micro(MicroOp { f, key, value })?;
         }
@@ -290,6 +302,16 @@ impl History {
                 Ok(Payload::List { start, len: self.list_len() - start })
             }
         }
+    }
+
+    fn intern_found(&mut self, found: Option<&[(Scalar, Scalar)]>) -> Result<Payload, HistoryError> {
+        let Some(found) = found else { return Ok(Payload::Unknown) };
+        let start = self.list_len();
+        for (key, value) in found {
+            self.push_element(key.into())?;
+            self.push_element(value.into())?;
+        }
+        Ok(Payload::List { start, len: self.list_len() - start })
     }
 
     fn intern_payload(&mut self, scalar: &Scalar) -> Result<Payload, HistoryError> {

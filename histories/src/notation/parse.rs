@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::NotationError;
 use crate::event::{Event, Kind, Process};
-use crate::operation::{Micro, Operation, Scalar, Value};
+use crate::operation::{ItemFunction, Micro, Operation, Scalar, Value};
 
 const MILLISECOND: u64 = 1_000_000;
 
@@ -204,16 +204,36 @@ impl Parser<'_> {
     }
 }
 
+pub(super) const ITEM_LETTERS: [(char, ItemFunction); 6] = [
+    ('e', ItemFunction::Enqueue),
+    ('d', ItemFunction::Dequeue),
+    ('p', ItemFunction::Push),
+    ('o', ItemFunction::Pop),
+    ('l', ItemFunction::Acquire),
+    ('u', ItemFunction::Release),
+];
+
+fn item_function(letter: char) -> ItemFunction {
+    let found = ITEM_LETTERS.into_iter().find(|(l, _)| *l == letter);
+    found.map_or(ItemFunction::Enqueue, |(_, f)| f)
+}
+
 /// An `ok` completion has an answer: nothing found, where none is written.
 fn answered(operation: Operation, kind: Kind) -> Operation {
     let nil = |value: Option<Value>| value.or((kind == Kind::Ok).then_some(Value::Scalar(Scalar::Null)));
     match operation {
         Operation::Read { key, value } => Operation::Read { key, value: nil(value) },
+        Operation::Item { f, key, value: None } => {
+            Operation::Item { f, key, value: (kind == Kind::Ok).then_some(Scalar::Null) }
+        }
         Operation::Txn(micros) => Operation::Txn(
             micros
                 .into_iter()
                 .map(|micro| match micro {
                     Micro::Read { key, value } => Micro::Read { key, value: nil(value) },
+                    Micro::Predicate { predicate, found } => {
+                        Micro::Predicate { predicate, found: found.or((kind == Kind::Ok).then(Vec::new)) }
+                    }
                     other => other,
                 })
                 .collect(),
@@ -232,12 +252,14 @@ impl Parser<'_> {
                 self.custom()
             }
             Some('{') => Ok((self.braced()?, None)),
-            Some('r' | 'w' | 'a' | 'c' | '+' | '-' | 'i') => Ok((self.steps()?, None)),
+            Some('r' | 'w' | 'a' | 'c' | '+' | '-' | 'i' | 'h' | 'e' | 'd' | 'p' | 'o' | 'l' | 'u') => {
+                Ok((self.steps()?, None))
+            }
             _ if prefix.half == Half::Completion => match self.open.get(&prefix.process) {
                 Some(open) => Ok((open.clone(), None)),
                 None => self.expected("an operation: this process has none open"),
             },
-            _ => self.expected("an operation (one of r w a c + - i { ~ !) or t="),
+            _ => self.expected("an operation (one of r w a c + - i h e d p o l u { ~ !) or t="),
         }
     }
 
@@ -290,6 +312,20 @@ impl Parser<'_> {
                 self.uses.registers.insert(name);
                 Operation::Increment { key, by: self.int()? }
             }
+            Some('h') => {
+                self.uses.collections.insert(name);
+                let value = self.value()?;
+                let found = match self.peek() {
+                    Some('=') => Some(true),
+                    Some('/') => Some(false),
+                    _ => None,
+                };
+                self.at += usize::from(found.is_some());
+                Operation::Contains { key, value, found }
+            }
+            Some(letter @ ('e' | 'd' | 'p' | 'o' | 'l' | 'u')) => {
+                Operation::Item { f: item_function(letter), key, value: self.item()? }
+            }
             Some(letter) => {
                 self.uses.collections.insert(name);
                 let value = self.value()?;
@@ -305,8 +341,8 @@ impl Parser<'_> {
 
     fn micro(&mut self) -> Result<Micro> {
         let letter = self.peek();
-        if !matches!(letter, Some('r' | 'w' | 'a')) {
-            return self.expected("a step of a transaction (one of r w a)");
+        if !matches!(letter, Some('r' | 'w' | 'a' | 'n' | 'k' | 'q')) {
+            return self.expected("a step of a transaction (one of r w a n k q)");
         }
         self.at += 1;
         let Some(key) = self.key()? else { return self.expected_at(self.at - 1, "the key of a step") };
@@ -316,11 +352,49 @@ impl Parser<'_> {
                 self.uses.registers.insert(key.clone());
                 Micro::Write { key, value: self.value()? }
             }
+            Some('n') => {
+                self.uses.registers.insert(key.clone());
+                Micro::Insert { key, value: self.value()? }
+            }
+            Some('k') => Micro::Delete { key },
+            Some('q') => Micro::Predicate { predicate: key, found: self.found()? },
             _ => {
                 self.uses.collections.insert(key.clone());
                 Micro::Append { key, value: self.value()? }
             }
         })
+    }
+
+    /// The item of an operation on a queue, a stack or a lock, where one stands.
+    fn item(&mut self) -> Result<Option<Scalar>> {
+        match self.peek() {
+            Some(c) if matches!(c, '-' | '_' | '"' | '(') || c.is_ascii_digit() => {
+                Ok(Some(self.value()?).filter(|v| *v != Scalar::Null))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What a read by predicate found: pairs of key and value.
+    fn found(&mut self) -> Result<Option<Vec<(Scalar, Scalar)>>> {
+        if self.peek() != Some('[') {
+            return Ok(None);
+        }
+        let start = self.at;
+        let pair = |pair: Json| match pair {
+            Json::Array(pair) => {
+                let [key, value] = <[Json; 2]>::try_from(pair).ok()?;
+                Some((Scalar::from_json(key), Scalar::from_json(value)))
+            }
+            _ => None,
+        };
+        match self.json()? {
+            Json::Array(pairs) => match pairs.into_iter().map(pair).collect() {
+                Some(found) => Ok(Some(found)),
+                None => self.expected_at(start, "pairs [key, value]"),
+            },
+            _ => self.expected_at(start, "an array of pairs [key, value]"),
+        }
     }
 
     /// After `~` or `!`: name, key, node, value.

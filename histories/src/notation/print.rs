@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
-use super::parse::{Uses, is_name};
+use super::parse::{ITEM_LETTERS, Uses, is_name};
 use crate::event::{Event, Kind, Process};
 use crate::operation::{Micro, Operation, Scalar, Value};
 
@@ -126,6 +126,21 @@ impl Printer {
                 push_scalar(text, new);
             }
             Operation::Increment { by, .. } => push_update(text, 'i', key, &Scalar::Int(*by)),
+            Operation::Contains { value, found, .. } => {
+                push_update(text, 'h', key, value);
+                text.push_str(match found {
+                    Some(true) => "=",
+                    Some(false) => "/",
+                    None => "",
+                });
+            }
+            Operation::Item { f, value, .. } => {
+                text.extend(ITEM_LETTERS.iter().find(|(_, function)| function == f).map(|(letter, _)| letter));
+                key(text);
+                if let Some(value) = value.as_ref().filter(|v| **v != Scalar::Null) {
+                    push_scalar(text, value);
+                }
+            }
             Operation::Txn(micros) => self.push_txn(text, micros),
             Operation::Custom { .. } => {
                 text.push('~');
@@ -136,7 +151,8 @@ impl Printer {
     }
 
     fn push_txn(&self, text: &mut String, micros: &[Micro]) {
-        let braces = micros.len() < 2;
+        let plain = |m: &Micro| matches!(m, Micro::Read { .. } | Micro::Write { .. } | Micro::Append { .. });
+        let braces = micros.len() < 2 || !micros.iter().all(plain);
         text.push_str(if braces { "{" } else { "" });
         for micro in micros {
             let key = |text: &mut String| push_key(text, Some(micro.key()));
@@ -148,6 +164,19 @@ impl Printer {
                 }
                 Micro::Write { value, .. } => push_update(text, 'w', key, value),
                 Micro::Append { value, .. } => push_update(text, 'a', key, value),
+                Micro::Insert { value, .. } => push_update(text, 'n', key, value),
+                Micro::Delete { .. } => {
+                    text.push('k');
+                    key(text);
+                }
+                Micro::Predicate { found, .. } => {
+                    text.push('q');
+                    key(text);
+                    let pair = |(key, value): &(Scalar, Scalar)| Json::from(vec![key.to_json(), value.to_json()]);
+                    if let Some(found) = found {
+                        push_json(text, &found.iter().map(pair).collect());
+                    }
+                }
             }
         }
         text.push_str(if braces { "}" } else { "" });
@@ -183,19 +212,22 @@ fn note_uses(operation: &Operation, uses: &mut Uses, read: &mut BTreeSet<Scalar>
         Operation::Write { .. } | Operation::Cas { .. } | Operation::Increment { .. } => {
             uses.registers.insert(name);
         }
-        Operation::Append { .. } | Operation::Add { .. } | Operation::Remove { .. } => {
+        Operation::Append { .. } | Operation::Add { .. } | Operation::Remove { .. } | Operation::Contains { .. } => {
             uses.collections.insert(name);
         }
         Operation::Txn(micros) => {
             for micro in micros {
                 match micro {
                     Micro::Read { key, value } => note_read(key.clone(), value.as_ref(), uses, read),
-                    Micro::Write { key, .. } => drop(uses.registers.insert(key.clone())),
+                    Micro::Write { key, .. } | Micro::Insert { key, .. } => {
+                        uses.registers.insert(key.clone());
+                    }
+                    Micro::Delete { .. } | Micro::Predicate { .. } => {}
                     Micro::Append { key, .. } => drop(uses.collections.insert(key.clone())),
                 }
             }
         }
-        Operation::Custom { .. } => {}
+        Operation::Item { .. } | Operation::Custom { .. } => {}
     }
 }
 

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use histories::{Event, Kind, Micro, Operation, Process, Scalar, Value};
+use histories::{Event, ItemFunction, Kind, Micro, Operation, Process, Scalar, Value};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -44,6 +44,9 @@ fn complete(operation: &Operation, kind: Kind) -> Operation {
         Operation::Read { key, value } if kind == Kind::Ok => {
             Operation::Read { key: key.clone(), value: value.clone().or(Some(Value::Scalar(Scalar::Null))) }
         }
+        Operation::Item { f, key, value } if kind == Kind::Ok => {
+            Operation::Item { f: *f, key: key.clone(), value: value.clone().or(Some(Scalar::Null)) }
+        }
         Operation::Txn(micros) => Operation::Txn(micros.iter().cloned().map(|m| answered_micro(m, kind)).collect()),
         other => other.clone(),
     }
@@ -70,6 +73,13 @@ fn event() -> BoxedStrategy<Event> {
 fn in_one_way(operation: Operation, kind: Kind) -> Operation {
     match operation {
         Operation::Read { key, value } => Operation::Read { key, value: answer_in_one_way(value, kind) },
+        Operation::Item { f, key, value } => {
+            let value = match kind {
+                Kind::Ok => value.or(Some(Scalar::Null)),
+                _ => value.filter(|v| *v != Scalar::Null),
+            };
+            Operation::Item { f, key, value }
+        }
         Operation::Txn(micros) => Operation::Txn(micros.into_iter().map(|m| answered_micro(m, kind)).collect()),
         other => other,
     }
@@ -78,6 +88,9 @@ fn in_one_way(operation: Operation, kind: Kind) -> Operation {
 fn answered_micro(micro: Micro, kind: Kind) -> Micro {
     match micro {
         Micro::Read { key, value } => Micro::Read { key, value: answer_in_one_way(value, kind) },
+        Micro::Predicate { predicate, found } => {
+            Micro::Predicate { predicate, found: found.or((kind == Kind::Ok).then(Vec::new)) }
+        }
         other => other,
     }
 }
@@ -155,6 +168,10 @@ fn operation() -> BoxedStrategy<Operation> {
         1 => (key(), scalar()).prop_map(|(key, value)| Operation::Add { key, value }),
         1 => (key(), scalar()).prop_map(|(key, value)| Operation::Remove { key, value }),
         1 => (key(), any::<i64>()).prop_map(|(key, by)| Operation::Increment { key, by }),
+        1 => (key(), scalar(), any::<Option<bool>>())
+            .prop_map(|(key, value, found)| Operation::Contains { key, value, found }),
+        2 => (prop::sample::select(&ItemFunction::ALL[..]), key(), prop::option::of(scalar()))
+            .prop_map(|(f, key, value)| Operation::Item { f, key, value }),
         3 => prop::collection::vec(micro(), 0..5).prop_map(Operation::Txn),
         2 => (custom_name(), key(), json()).prop_map(|(f, key, value)| Operation::Custom { f, key, value }),
     ]
@@ -166,6 +183,10 @@ fn micro() -> BoxedStrategy<Micro> {
         (object(), answer()).prop_map(|(key, value)| Micro::Read { key, value }),
         (object(), scalar()).prop_map(|(key, value)| Micro::Write { key, value }),
         (object(), scalar()).prop_map(|(key, value)| Micro::Append { key, value }),
+        (object(), scalar()).prop_map(|(key, value)| Micro::Insert { key, value }),
+        object().prop_map(|key| Micro::Delete { key }),
+        (object(), prop::option::of(prop::collection::vec((scalar(), scalar()), 0..3)))
+            .prop_map(|(predicate, found)| Micro::Predicate { predicate, found }),
     ]
     .boxed()
 }

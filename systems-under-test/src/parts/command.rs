@@ -51,6 +51,9 @@ impl Serialize for MicroRef<'_> {
             Micro::Read { key, .. } => (Verb::R, ItemRef(key)).serialize(serializer),
             Micro::Write { key, value } => (Verb::W, ItemRef(key), ItemRef(value)).serialize(serializer),
             Micro::Append { key, value } => (Verb::Append, ItemRef(key), ItemRef(value)).serialize(serializer),
+            Micro::Insert { .. } | Micro::Delete { .. } | Micro::Predicate { .. } => {
+                Err(S::Error::custom("a transaction reads, writes and appends only"))
+            }
         }
     }
 }
@@ -78,7 +81,9 @@ impl Serialize for CommandRef<'_> {
                 }
                 seq.end()
             }
-            Operation::Custom { f, .. } => Err(S::Error::custom(format_args!("no command is named '{f}'"))),
+            Operation::Contains { .. } | Operation::Item { .. } | Operation::Custom { .. } => {
+                Err(S::Error::custom(format_args!("no command is named '{}'", self.0.f())))
+            }
         }
     }
 }

@@ -131,7 +131,9 @@ impl Store {
                 return Ok(());
             }
             Operation::Txn(micros) => return self.transact(micros, answer),
-            Operation::Custom { f, .. } => return Err(Refusal::Unknown(f.to_string())),
+            Operation::Contains { .. } | Operation::Item { .. } | Operation::Custom { .. } => {
+                return Err(Refusal::Unknown(operation.f().to_owned()));
+            }
             Operation::Write { key, value } => self.write(named(key), value)?,
             Operation::Cas { key, old, new } => self.compare_and_set(named(key), old, new)?,
             Operation::Append { key, value } => self.append(named(key), value)?,
@@ -250,6 +252,7 @@ impl Store {
                 }
                 Micro::Write { key, value } => self.write(key, value)?,
                 Micro::Append { key, value } => self.append(key, value)?,
+                other => return Err(unknown(other)),
             }
             answer.extend_from_slice(b"null");
         }
@@ -265,6 +268,7 @@ impl Store {
                 Micro::Read { .. } => continue,
                 Micro::Write { key, .. } => (key, Kind::Register),
                 Micro::Append { key, .. } => (key, Kind::List),
+                other => return Err(unknown(other)),
             };
             let holds =
                 self.cells.get(key).map(Cell::kind).or_else(|| made.iter().find(|(k, _)| *k == key).map(|(_, k)| *k));
@@ -330,6 +334,10 @@ impl Store {
         cells.sort_by(|a, b| a.0.cmp(b.0));
         cells
     }
+}
+
+fn unknown(micro: &Micro) -> Refusal {
+    Refusal::Unknown(micro.to_string())
 }
 
 fn named(key: &Option<Scalar>) -> &Scalar {

@@ -1,0 +1,1 @@
+//! Transactional histories: version orders, dependencies, and the anomalies of Adya and Elle.

@@ -1,0 +1,1 @@
+//! Weak consistency: causal consistency and its kin, PRAM, prefixes, staleness.
