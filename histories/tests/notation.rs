@@ -190,7 +190,7 @@ fn errors_name_the_column_and_what_was_expected() {
     );
     assert_eq!(error("cx1"), "column 4: expected '>' and the new value, found the end");
     assert_eq!(error("ax1+x2"), "column 4: expected white space, found '+x2'");
-    assert_eq!(error("cx1>2rx"), "column 1: expected a step of a transaction (one of r w a n k q), found 'cx1>2rx'");
+    assert_eq!(error("cx1>2rx"), "column 1: expected a step of a transaction (one of r w a), found 'cx1>2rx'");
     assert_eq!(error("{ax1 rx}"), "column 5: expected a step of a transaction (one of r w a n k q), found white space");
     assert_eq!(error("wx99999999999999999999"), "column 3: expected a whole number of 64 bits, found '999999999999'");
     assert_eq!(error("1ax1"), "column 2: expected ':', '<' or '>' after the process, found 'ax1'");
