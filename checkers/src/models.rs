@@ -2,7 +2,9 @@
 //! out.
 
 mod anomaly;
+mod cycles;
 mod model;
 
 pub use anomaly::AnomalyType;
+pub use cycles::{CYCLE_SPECS, CycleSpec, classify, cycle_spec};
 pub use model::Model;
