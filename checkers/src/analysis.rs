@@ -3,6 +3,8 @@
 //! The [fold checkers](crate::checker) observe one guarantee each. An analysis looks at the whole of a history through
 //! a [`Workload`], finds every anomaly it can, and asks the [tables of models](crate::models) what they rule out.
 
+mod parts;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +15,8 @@ use serde::Serialize;
 use crate::budget::Budget;
 use crate::finding::Anomaly;
 use crate::models::{AnomalyType, Model};
+
+pub use parts::{Part, infer, parts};
 
 /// What kind of history it is: how its operations are to be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -42,7 +42,7 @@ pub fn dot(anomaly: &Anomaly, label: impl Fn(u32) -> String) -> String {
     out
 }
 
-fn name(kind: RelationKind) -> &'static str {
+pub(crate) fn name(kind: RelationKind) -> &'static str {
     match kind {
         RelationKind::Ww => "ww",
         RelationKind::Wr => "wr",

@@ -3,6 +3,7 @@
 //! - [`mod@checker`]: what a checker is: a fold over a history that may still be growing.
 //! - [`finding`]: what a checker says: observed, anomalies, evidence.
 //! - [`graph()`]: the evidence as a graph, and [`dot`] of it.
+//! - [`mod@minimal`]: the fewest operations that still show an anomaly; [`mod@svg`]: a picture of them.
 //! - [`registry`]: all checkers, and [`check`], which runs them over a recorded history.
 //!
 //! Whole histories at once, under a question and a budget:
@@ -30,12 +31,14 @@ mod fold;
 mod graph;
 pub mod graphs;
 pub mod linearizability;
+pub mod minimal;
 pub mod models;
 pub mod monotonic_reads;
 pub mod monotonic_writes;
 pub mod read_your_writes;
 pub mod recovery;
 pub mod registry;
+pub mod svg;
 pub mod transactions;
 pub mod weak;
 pub mod writes_follow_reads;
@@ -45,5 +48,7 @@ pub use budget::{Budget, Exhausted, Meter};
 pub use checker::{About, Checker};
 pub use finding::{Anomaly, Finding, Observed, Relation, RelationKind};
 pub use graph::{dot, graph};
+pub use minimal::{Minimal, minimal};
 pub use models::{AnomalyType, Model};
 pub use registry::{CheckConfig, about, all, check, checker, run};
+pub use svg::{Drawn, svg};

@@ -20,6 +20,7 @@
 //! [`History::irregularities`], because a verdict over a history that is not one is worth nothing:
 //! a second invocation leaves the first one open for good, and a completion without an invocation has no pair.
 
+mod part;
 mod push;
 
 use std::sync::Arc;

@@ -1,0 +1,169 @@
+//! The fewest operations that still show an anomaly.
+//!
+//! An anomaly comes with the operations of its argument. Here they are put to the test: a history of these operations
+//! alone is judged again, and as long as it shows an anomaly of the same kind, operations are taken out, until none
+//! can go. What is left is minimal in this sense: without any one of its operations the anomaly is gone.
+//!
+//! ```text
+//!   the whole history              23 000 operations    lost-write
+//!   the evidence                        4 operations    lost-write
+//!   without #7                          3 operations    lost-write
+//!   without #2 as well                  2 operations    –           so #2 is needed
+//! ```
+//! Some anomalies need more than their evidence: that a key was never written to again is a statement about all
+//! operations on it. Then everything on the keys of the evidence is tried, and then the whole history; both are cut
+//! down by halves before single operations (Zeller and Hildebrandt, *Simplifying and Isolating Failure-Inducing Input*,
+//! IEEE TSE 2002). The number of trials is bounded; where the bound is hit, what is left is not minimal and says so.
+
+use std::collections::BTreeSet;
+
+use histories::{EventIndex, History, KeyId};
+
+use crate::finding::Anomaly;
+
+/// A small history that shows an anomaly.
+#[derive(Clone, Debug)]
+pub struct Minimal {
+    /// It, with indices of its own.
+    pub history: History,
+    /// For each of its events the index in the whole history.
+    pub places: Vec<EventIndex>,
+    /// Whether no operation can be taken out of it; `false`: the bound on trials was hit first.
+    pub minimal: bool,
+}
+
+/// How many histories are judged at most.
+const TRIALS: usize = 4000;
+/// How many operations a history may have that is cut down; of a larger one nothing smaller is sought.
+const LARGEST: usize = 20_000;
+
+/// The fewest operations of `history` that still show what `anomaly` says. `shows` judges a history: whether it has an
+/// anomaly of this kind. `None` where not even the evidence together with everything else on its keys does.
+pub fn minimal(history: &History, anomaly: &Anomaly, shows: impl Fn(&History) -> bool) -> Option<Minimal> {
+    let evidence: BTreeSet<u32> =
+        anomaly.operations.iter().copied().chain(anomaly.relations.iter().flat_map(|r| [r.from, r.to])).collect();
+    let evidence: Vec<EventIndex> =
+        evidence.into_iter().filter(|e| (*e as usize) < history.len()).map(EventIndex).collect();
+    let mut trials = Trials { history, shows: &shows, left: TRIALS };
+    let start = trials.start(&evidence)?;
+    let (operations, minimal) = trials.reduce(start);
+    let (history, places) = history.extract(&operations);
+    Some(Minimal { history, places, minimal })
+}
+
+struct Trials<'h, F> {
+    history: &'h History,
+    shows: &'h F,
+    left: usize,
+}
+
+impl<F: Fn(&History) -> bool> Trials<'_, F> {
+    /// Whether these operations alone show it.
+    fn shown_by(&mut self, operations: &[EventIndex]) -> bool {
+        self.left = self.left.saturating_sub(1);
+        (self.shows)(&self.history.extract(operations).0)
+    }
+
+    /// The evidence, or everything on its keys, or everything.
+    fn start(&mut self, evidence: &[EventIndex]) -> Option<Vec<EventIndex>> {
+        if self.shown_by(evidence) {
+            return Some(evidence.to_vec());
+        }
+        let keys: BTreeSet<KeyId> = evidence.iter().flat_map(|e| self.history.keys_of(*e)).collect();
+        let history = self.history;
+        let all = || history.operations().map(|o| o.invocation);
+        let near: Vec<EventIndex> = all().filter(|e| history.keys_of(*e).any(|k| keys.contains(&k))).collect();
+        if near.len() <= LARGEST && self.shown_by(&near) {
+            return Some(near);
+        }
+        let whole: Vec<EventIndex> = all().take(LARGEST + 1).collect();
+        (whole.len() <= LARGEST && self.shown_by(&whole)).then_some(whole)
+    }
+
+    /// Takes out halves, quarters, …, single operations, as long as anything can go.
+    fn reduce(&mut self, mut operations: Vec<EventIndex>) -> (Vec<EventIndex>, bool) {
+        let mut piece = operations.len().div_ceil(2).max(1);
+        loop {
+            let gone = self.pass(&mut operations, piece);
+            if self.left == 0 {
+                return (operations, false);
+            }
+            match (gone, piece) {
+                (false, 1) => return (operations, true),
+                (false, _) => piece = piece.div_ceil(2).max(1),
+                (true, _) => piece = piece.min(operations.len().div_ceil(2)).max(1),
+            }
+        }
+    }
+
+    /// Tries to take out each piece in turn, the last first; whether one went.
+    fn pass(&mut self, operations: &mut Vec<EventIndex>, piece: usize) -> bool {
+        let mut gone = false;
+        let mut end = operations.len();
+        while end > 0 && self.left > 0 {
+            let start = end.saturating_sub(piece);
+            let rest: Vec<EventIndex> = operations[..start].iter().chain(&operations[end..]).copied().collect();
+            if !rest.is_empty() && self.shown_by(&rest) {
+                *operations = rest;
+                gone = true;
+            }
+            end = start;
+        }
+        gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use histories::{Guarantee, notation};
+
+    fn violated(guarantee: Guarantee, kind: &str) -> impl Fn(&History) -> bool {
+        move |history: &History| {
+            let found = crate::run(history, vec![crate::checker(guarantee, &crate::CheckConfig::default())]);
+            found[0].anomalies.iter().any(|a| a.kind == kind)
+        }
+    }
+
+    fn reduced(text: &str, guarantee: Guarantee) -> String {
+        let history = notation::history(text);
+        let found = crate::run(&history, vec![crate::checker(guarantee, &crate::CheckConfig::default())]);
+        let anomaly = &found[0].anomalies[0];
+        let shows = violated(guarantee, &anomaly.kind);
+        let minimal = minimal(&history, anomaly, &shows).expect("it can be shown");
+        assert!(minimal.minimal);
+        for operation in minimal.history.operations() {
+            let others: Vec<EventIndex> =
+                minimal.history.operations().map(|o| o.invocation).filter(|e| *e != operation.invocation).collect();
+            assert!(!shows(&minimal.history.extract(&others).0), "an operation could go");
+        }
+        let events: Vec<_> = minimal.history.events().map(|e| minimal.history.event(e)).collect();
+        notation::print(&events)
+    }
+
+    #[test]
+    fn what_is_not_needed_goes() {
+        let text = "1:ax1 1:ax2 2:rx12 3:ay1 2:rx1 3:ry1 2:rx12";
+        assert_eq!(reduced(text, Guarantee::MonotonicReads), "t=2 1:ax2 2:rx12 t=8 2:rx1");
+    }
+
+    #[test]
+    fn a_loss_is_a_statement_about_everything_on_its_key() {
+        let text = "1:wx1 2:ry_ 1:wx2 3:rx1 3:wy1 3:rx1";
+        let left = reduced(text, Guarantee::Durability);
+        assert!(left.contains("wx2") && !left.contains('y'), "{left}");
+    }
+
+    #[test]
+    fn what_cannot_be_shown_again_is_not_made_up() {
+        let history = notation::history("wx1 rx1");
+        let anomaly = Anomaly {
+            kind: "lost-write".into(),
+            key: None,
+            operations: vec![0, 2, 99],
+            relations: Vec::new(),
+            explanation: String::new(),
+        };
+        assert!(minimal(&history, &anomaly, |_| false).is_none());
+    }
+}
