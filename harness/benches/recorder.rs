@@ -51,7 +51,7 @@ fn record(criterion: &mut Criterion) {
         b.iter_batched(
             || {
                 fresh();
-                let (events, online) = Online::start(CheckConfig::default());
+                let (events, online) = Online::start(CheckConfig::default(), Vec::new());
                 let recorder = Recorder::create(&path, &serde_json::Map::new(), RunClock::start(), events);
                 (recorder.expect("a history"), online)
             },

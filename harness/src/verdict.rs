@@ -113,6 +113,9 @@ pub struct Circumstances {
     pub inert_count: u64,
     /// Whether the run was stopped before its end.
     pub interrupted: bool,
+    /// Whether the run ended itself at the first proof of a violation.
+    #[serde(default)]
+    pub stopped: bool,
     /// Whether the run failed or its controller died: nobody knows what else happened.
     #[serde(default)]
     pub unended: bool,
@@ -128,9 +131,26 @@ pub struct Circumstances {
 impl Circumstances {
     /// The same with what the run, `other`, knew of its faults and of its end.
     pub fn with_faults_of(self, other: &Circumstances) -> Self {
-        let Circumstances { planned_count, fault_count, inert_count, interrupted, update_count, silent_count, .. } =
-            *other;
-        Circumstances { planned_count, fault_count, inert_count, interrupted, update_count, silent_count, ..self }
+        let Circumstances {
+            planned_count,
+            fault_count,
+            inert_count,
+            interrupted,
+            update_count,
+            silent_count,
+            stopped,
+            ..
+        } = *other;
+        Circumstances {
+            planned_count,
+            fault_count,
+            inert_count,
+            interrupted,
+            update_count,
+            silent_count,
+            stopped,
+            ..self
+        }
     }
 }
 
@@ -203,6 +223,9 @@ fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances) -> (V
     }
     if circumstances.interrupted {
         return (Verdict::Unknown, "the run was interrupted; nothing promised was violated until then".into());
+    }
+    if circumstances.stopped {
+        return (Verdict::Unknown, "the run ended itself at a proof that the whole history does not bear out".into());
     }
     if circumstances.ok_count == 0 {
         return (Verdict::Unknown, "no operation succeeded".into());
@@ -277,6 +300,7 @@ mod tests {
         fault_count: 2,
         inert_count: 1,
         interrupted: false,
+        stopped: false,
         unended: false,
         damaged: false,
         irregular_count: 0,

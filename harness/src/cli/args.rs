@@ -122,6 +122,10 @@ pub struct TestArgs {
     /// Promise this guarantee for this run, whatever the contract says; can be given several times.
     #[arg(long, value_name = "GUARANTEE", value_delimiter = ',')]
     pub require: Vec<String>,
+    /// Stop at the first proof that something promised is violated, with every process of the cluster standing still
+    /// as it stood then; on a terminal until Enter is pressed.
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub runs: PathBuf,

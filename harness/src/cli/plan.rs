@@ -1,6 +1,7 @@
 //! From arguments to a plan. Everything that can be wrong with a configuration is found here, before anything starts.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use nemesis::schedule::{Intervals, Schedule, Severity, generate};
 use nemesis::seed::Seed;
 use systems_under_test::{Options, OptionsError, System};
 
-use super::args::{Cli, TestArgs};
+use super::args::{Cli, Format, TestArgs};
 use super::names;
 use crate::failure::{Failure, USAGE};
 use crate::plan::{PLAN_FORMAT, Plan};
@@ -92,7 +93,10 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
     };
     let again = again(args, set, &plan);
     let rung = rung_of(args)?;
-    Ok(RunSpec { plan, system, options, runs: args.runs.clone(), rung, pcap: args.pcap, again })
+    // Only a run that a person follows by itself waits for that person.
+    let hold = args.fail_fast && args.system.is_some() && args.format == Format::Text && std::io::stdin().is_terminal();
+    let (fail_fast, runs) = (args.fail_fast, args.runs.clone());
+    Ok(RunSpec { plan, system, options, runs, rung, pcap: args.pcap, again, fail_fast, hold })
 }
 
 fn rung_of(args: &TestArgs) -> Result<Option<Rung>, Failure> {
@@ -257,6 +261,9 @@ fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
         flag("runs", args.runs.display().to_string());
     }
     flag("seed", plan.seed.0.to_string());
+    if args.fail_fast {
+        words.push("--fail-fast".to_owned());
+    }
     if args.pcap {
         words.push("--pcap".to_owned());
     }

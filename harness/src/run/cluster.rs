@@ -270,6 +270,15 @@ impl RunningCluster {
         })
     }
 
+    /// Stops every process of every node where it is.
+    pub fn freeze(&self) {
+        for node in &self.nodes {
+            if let Err(error) = self.hosts.pause(*node) {
+                tracing::warn!(%error, "a node could not be frozen");
+            }
+        }
+    }
+
     /// Stops all nodes.
     pub fn stop(&self) {
         for node in &self.nodes {

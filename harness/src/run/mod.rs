@@ -8,6 +8,7 @@
 //! The recorder writes every event as it happens; the checkers fold over the same events on a thread of their own.
 //! Whatever goes wrong on the way, the hosts go away with this process, and what was recorded stays.
 
+pub mod alarm;
 pub mod cluster;
 mod faults;
 mod finale;
@@ -20,13 +21,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use checkers::CheckConfig;
-use histories::History;
+use histories::{Guarantee, History};
 use nemesis::hosts::Rung;
 use serde_json::json;
 use systems_under_test::{Options, System};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use self::alarm::{Alarm, Proof};
 use self::cluster::{ClusterSpec, RunningCluster};
 use self::faults::Nemesis;
 use self::process::{Crew, Phase};
@@ -60,6 +62,10 @@ pub struct RunSpec {
     pub pcap: bool,
     /// The command that runs it again.
     pub again: String,
+    /// Whether to stop at the first proof that something promised is violated.
+    pub fail_fast: bool,
+    /// Whether to keep the cluster as it stood then until Enter is typed.
+    pub hold: bool,
 }
 
 /// How a run goes, for whoever watches.
@@ -166,9 +172,9 @@ impl<'a> Run<'a> {
     async fn execute(&self, file: &mut RunFile) -> Result<Finished, Failure> {
         let plan = &self.spec.plan;
         let config = CheckConfig { recovery_bound_ms: plan.recovery_ms };
-        let (events, online) = Online::start(config);
+        let (events, online) = Online::start(config, self.watched(&file.terms));
         let recorder = Arc::new(Recorder::create(&self.dir.file("history.jsonl"), &about(plan), self.clock, events)?);
-        let lived = self.live(file, &recorder).await;
+        let lived = self.live(file, &recorder, &online.alarm()).await;
         let closed = recorder.close();
         let checked = online.finish();
         // The first thing that went wrong is the cause of the others.
@@ -196,7 +202,7 @@ impl<'a> Run<'a> {
     }
 
     /// Everything between the first host and the last.
-    async fn live(&self, file: &mut RunFile, recorder: &Arc<Recorder>) -> Result<Lived, Failure> {
+    async fn live(&self, file: &mut RunFile, recorder: &Arc<Recorder>, alarm: &Alarm) -> Result<Lived, Failure> {
         let flusher = tokio::spawn(flush(recorder.clone()));
         let cluster = self.start_cluster()?;
         file.rung = Some(cluster.hosts().rung());
@@ -205,7 +211,7 @@ impl<'a> Run<'a> {
         if let Err(behind) = self.unless_interrupted(cluster.wait_ready(READY_BOUND)).await.unwrap_or(Ok(())) {
             return Err(cluster.not_ready(&behind, READY_BOUND));
         }
-        let lived = self.workload(&cluster, recorder).await;
+        let lived = self.workload(&cluster, recorder, alarm).await;
         self.phase("stopping nodes");
         let stopping = cluster.clone();
         let _ = tokio::task::spawn_blocking(move || stopping.stop()).await;
@@ -227,7 +233,12 @@ impl<'a> Run<'a> {
         RunningCluster::start(spec, self.dir).map(Arc::new)
     }
 
-    async fn workload(&self, cluster: &Arc<RunningCluster>, recorder: &Arc<Recorder>) -> Result<Lived, Failure> {
+    async fn workload(
+        &self,
+        cluster: &Arc<RunningCluster>,
+        recorder: &Arc<Recorder>,
+        alarm: &Alarm,
+    ) -> Result<Lived, Failure> {
         let plan = &self.spec.plan;
         let crew = Arc::new(self.crew(recorder.clone()));
         let (phases, phase) = watch::channel(Phase::Faults);
@@ -239,15 +250,23 @@ impl<'a> Run<'a> {
             .map(|w| tokio::spawn(process::work(crew.clone(), cluster.clone(), w, plan.seed, phase.clone())))
             .collect();
         self.phase("running");
-        let broken = self.under_faults(&crew, &mut nemesis).await;
+        let broken = self.under_faults(&crew, &mut nemesis, alarm).await;
         let per_second = crew.tally.completed() as f64 / crew.started.elapsed().as_secs_f64();
+        let proof = alarm.proof().filter(|_| broken.is_none());
+        let mut stopped = None;
+        if let Some(proof) = proof {
+            stopped = Some(self.freeze(cluster, recorder, proof).await);
+            let _ = phases.send(Phase::Stop);
+        }
         self.phase("healing");
         let broken = nemesis.heal_all().await.err().or(broken);
-        recorder.nemesis("phase", json!("recovery"));
-        crew.healed.store(true, Ordering::Relaxed);
-        let interrupted = *self.interrupt.borrow();
-        let _ = phases.send(Phase::Recovery);
-        if !interrupted && broken.is_none() {
+        let cut_short = *self.interrupt.borrow() || stopped.is_some();
+        if stopped.is_none() {
+            recorder.nemesis("phase", json!("recovery"));
+            crew.healed.store(true, Ordering::Relaxed);
+            let _ = phases.send(Phase::Recovery);
+        }
+        if !cut_short && broken.is_none() {
             self.phase("recovering");
             self.unless_interrupted(self.recover(cluster, &crew)).await;
         }
@@ -259,7 +278,7 @@ impl<'a> Run<'a> {
             return Err(failure);
         }
         let mut silent = Vec::new();
-        if !*self.interrupt.borrow() {
+        if !*self.interrupt.borrow() && stopped.is_none() {
             self.phase("final reads");
             recorder.nemesis("phase", json!("final-reads"));
             silent = self.unless_interrupted(finale::finale(cluster, &crew, plan)).await.unwrap_or_default();
@@ -272,6 +291,8 @@ impl<'a> Run<'a> {
         lived.circumstances.silent_count = silent.len() as u64;
         let names = silent.iter().filter_map(|n| cluster.name(*n));
         lived.notes.extend(names.map(|name| format!("{name} did not answer any more at the end")));
+        lived.circumstances.stopped = stopped.is_some();
+        lived.notes.extend(stopped);
         Ok(lived)
     }
 
@@ -290,12 +311,15 @@ impl<'a> Run<'a> {
     }
 
     /// Until the planned end, the last operation, an interruption, or something that broke.
-    async fn under_faults(&self, crew: &Crew, nemesis: &mut Nemesis) -> Option<Failure> {
+    async fn under_faults(&self, crew: &Crew, nemesis: &mut Nemesis, alarm: &Alarm) -> Option<Failure> {
         let planned = self.spec.plan.duration_ms;
         let mut rate = Rate::new();
         loop {
             let at = crew.started.elapsed().as_millis() as u64;
-            let over = at >= planned || crew.exhausted.load(Ordering::Relaxed) || *self.interrupt.borrow();
+            let over = at >= planned
+                || crew.exhausted.load(Ordering::Relaxed)
+                || *self.interrupt.borrow()
+                || alarm.proof().is_some();
             if over {
                 return None;
             }
@@ -314,6 +338,32 @@ impl<'a> Run<'a> {
             }
             tokio::time::sleep(TICK).await;
         }
+    }
+
+    /// The guarantees whose violation ends the run.
+    fn watched(&self, terms: &Terms) -> Vec<Guarantee> {
+        let faults: Vec<&str> = terms.faults.iter().map(String::as_str).collect();
+        let counts = |g: &Guarantee| terms.required.contains(g) || terms.contract.promises(*g, &faults);
+        Guarantee::ALL.into_iter().filter(|g| self.spec.fail_fast && counts(g)).collect()
+    }
+
+    /// Every process of every node stands still, as it stood when the proof came, for as long as the user looks.
+    async fn freeze(&self, cluster: &Arc<RunningCluster>, recorder: &Recorder, proof: Proof) -> String {
+        let late_ms = recorder.now_ns().saturating_sub(proof.time_ns) / 1_000_000;
+        recorder.nemesis("phase", json!("frozen"));
+        let frozen = cluster.clone();
+        let _ = tokio::task::spawn_blocking(move || frozen.freeze()).await;
+        let Proof { guarantee, event, .. } = proof;
+        tracing::info!(%guarantee, event, late_ms, "stopped at the first proof");
+        if self.spec.hold {
+            self.phase("frozen at the first proof: look around, then press Enter");
+            let enter = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+            self.unless_interrupted(enter).await;
+        }
+        format!(
+            "stopped at the first proof: event #{event} violates {}, noticed within {late_ms} ms",
+            guarantee.title()
+        )
     }
 
     /// The bounded liveness phase: every node ready, and an update acknowledged that was invoked after healing.
@@ -358,6 +408,7 @@ impl<'a> Run<'a> {
             fault_count: nemesis.records.len() as u64,
             inert_count: nemesis.records.iter().filter(|f| f.inert).count() as u64,
             interrupted: *self.interrupt.borrow(),
+            stopped: false,
             update_count: Some(tally.updates.load(Ordering::Relaxed)),
             silent_count: 0,
             unended: false,

@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 use checkers::{CheckConfig, Checker, Finding};
+use histories::Guarantee;
 use histories::file::HistoryWriter;
 use histories::{Event, History, Kind, Operation, Process};
 
+use super::alarm::Alarm;
 use crate::clock::RunClock;
 use crate::failure::{Failure, HARNESS};
 
@@ -95,6 +97,11 @@ impl Recorder {
         }
     }
 
+    /// Nanoseconds since the start of the workload.
+    pub fn now_ns(&self) -> u64 {
+        self.lock().clock.elapsed_ns()
+    }
+
     /// Appends an event of the nemesis.
     pub fn nemesis(&self, f: &str, value: serde_json::Value) {
         self.record(Entry {
@@ -157,17 +164,26 @@ impl Recorder {
 /// The checkers of a run, folding over the events as they are recorded, on a thread of their own.
 pub struct Online {
     thread: JoinHandle<(History, Vec<Finding>)>,
+    alarm: Arc<Alarm>,
 }
 
 impl Online {
-    /// Starts the checkers. The sender feeds them; when it is dropped they conclude.
-    pub fn start(config: CheckConfig) -> (Sender<Event>, Online) {
+    /// Starts the checkers. The sender feeds them; when it is dropped they conclude. A violation of one of the
+    /// `watched` guarantees raises the alarm as soon as it is certain.
+    pub fn start(config: CheckConfig, watched: Vec<Guarantee>) -> (Sender<Event>, Online) {
         let (sender, receiver) = mpsc::channel();
+        let alarm = Arc::new(Alarm::default());
+        let raised = alarm.clone();
         let thread = std::thread::Builder::new()
             .name("checkers".into())
-            .spawn(move || fold(receiver, &config))
+            .spawn(move || fold(receiver, &config, &watched, &raised))
             .expect("a thread can be started");
-        (sender, Online { thread })
+        (sender, Online { thread, alarm })
+    }
+
+    /// Where a violation shows while the test runs.
+    pub fn alarm(&self) -> Arc<Alarm> {
+        self.alarm.clone()
     }
 
     /// Waits for the conclusions.
@@ -181,13 +197,25 @@ impl Online {
     }
 }
 
-fn fold(events: Receiver<Event>, config: &CheckConfig) -> (History, Vec<Finding>) {
+fn fold(
+    events: Receiver<Event>,
+    config: &CheckConfig,
+    watched: &[Guarantee],
+    alarm: &Alarm,
+) -> (History, Vec<Finding>) {
     let mut history = History::new();
     let mut all: Vec<Box<dyn Checker>> = checkers::all(config);
+    let watched: Vec<(usize, Guarantee)> =
+        all.iter().map(|c| c.about().guarantee).enumerate().filter(|(_, g)| watched.contains(g)).collect();
     for event in events {
         let index = history.push(&event);
         for checker in &mut all {
             checker.step(&history, index);
+        }
+        for (checker, guarantee) in &watched {
+            if all[*checker].violations_so_far() > 0 {
+                alarm.raise(*guarantee, &history, index);
+            }
         }
     }
     let findings = all.into_iter().map(|c| c.finish(&history)).collect();
