@@ -1,1 +1,8 @@
 //! Transactional histories: version orders, dependencies, and the anomalies of Adya and Elle.
+
+mod components;
+mod edges;
+mod groups;
+pub mod list_append;
+mod reading;
+mod telling;
