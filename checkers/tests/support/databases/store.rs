@@ -200,8 +200,11 @@ impl Replicas {
 
     fn deliver(&mut self, rng: &mut Rng) {
         let (from, to) = (rng.below(self.count as u64) as usize, rng.below(self.count as u64) as usize);
-        if rng.below(512) == 0 {
-            self.cut = (from, to, 300);
+        if rng.percent(40) {
+            return;
+        }
+        if rng.below(128) == 0 {
+            self.cut = (from, to, 100);
         }
         self.cut.2 = self.cut.2.saturating_sub(1);
         if self.cut.2 > 0 && (self.cut.0, self.cut.1) == (from, to) {
