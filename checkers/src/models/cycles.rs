@@ -18,9 +18,9 @@
 //! last step of a cycle stands before its first: `rw wr rw` has two in a row.
 //!
 //! The rows are in the order in which they are searched: the worst anomaly first, so that a kind that is implied by one
-//! already found need not be searched. Sources: Adya, *Weak consistency* (PhD thesis, 1999), chapters 4 and 5, for G0
-//! to G2; Kingsbury and Alvaro, *Elle* (VLDB 2020), section 4, for the variants; the order and the exact rows are those
-//! of `elle.txn/cycle-anomaly-specs` in Elle 0.2.7.
+//! already found need not be searched. Sources: Adya, *Weak Consistency* (PhD thesis, MIT 1999), for G0 to G2 and
+//! G-single; Kingsbury and Alvaro, *Elle* (VLDB 2020), for the variants; the order and the exact rows are those of
+//! `elle.txn/cycle-anomaly-specs` in Elle 0.2.7.
 
 use crate::graphs::Relations;
 

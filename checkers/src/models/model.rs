@@ -47,9 +47,9 @@ models! {
     MonotonicSnapshotRead = "monotonic-snapshot-read" | "PL-MSR",
     SnapshotIsolation = "snapshot-isolation" | "PL-SI",
     StrongSerializable = "strong-serializable" | "PL-SS" | "strict-serializable",
-    OneCopySerializable = "1SR",
-    Pram = "PRAM",
-    Causal = "causal" | "causal-consistency",
+    OneCopySerializable = "1SR" | "one-copy-serializable",
+    Pram = "PRAM" | "pipelined-ram",
+    Causal = "causal" | "causal-consistency" | "CC",
     CausalCerone = "causal-cerone",
     Linearizable = "linearizable" | "linearizability",
     MonotonicAtomicView = "monotonic-atomic-view",
@@ -72,8 +72,8 @@ models! {
     ViewSerializable = "view-serializable",
     WritesFollowReads = "writes-follow-reads",
     // What the replication chapter needs besides.
-    CausalMemory = "causal-memory",
-    CausalConvergence = "causal-convergence",
+    CausalMemory = "causal-memory" | "CM",
+    CausalConvergence = "causal-convergence" | "CCv",
     ConsistentPrefix = "consistent-prefix",
     TransactionalCausal = "transactional-causal",
 }
