@@ -1,1 +1,18 @@
 //! Linearizability: does every operation take effect at one point between its invocation and its completion?
+//!
+//! Herlihy and Wing, *Linearizability: A Correctness Condition for Concurrent Objects*, TOPLAS 12 (1990): the operations of an
+//! object can be put in an order that keeps the order in time of those that do not overlap, and in which each
+//! gives the answer that a single copy would have given.
+//!
+//! ```text
+//! wx1 |------|                          the read of 1 comes after write 1 and before write 2;
+//! wx2         |-----------------|       the read of 2 after write 2: the order is wx1 rx1 wx2 rx2.
+//! rx              |--1--|               Were they the other way around, 1 would have come back: no order
+//! rx                     |--2--|        gives that.
+//! ```
+//! - [`registers`]: read, write, compare-and-set; linear time where values are unique, a search where they are not.
+
+pub(crate) mod mask;
+pub mod registers;
+pub(crate) mod search;
+pub(crate) mod words;
