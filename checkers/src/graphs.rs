@@ -1,7 +1,22 @@
 //! Dependency graphs of transactions, and the cycles in them.
 
+mod clock;
+mod component;
+mod lens;
+mod paths;
+mod reach;
+mod search;
+mod simple;
+mod tarjan;
+mod tour;
+mod walk;
+mod zones;
+
 use crate::budget::Meter;
-use crate::models::AnomalyType;
+use crate::models::{AnomalyType, CycleSpec};
+
+use component::Parts;
+use search::Search;
 
 /// A set of relations, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +45,21 @@ impl Relations {
     /// Both.
     pub const fn or(self, other: Relations) -> Relations {
         Relations(self.0 | other.0)
+    }
+
+    /// Those in both.
+    pub const fn and(self, other: Relations) -> Relations {
+        Relations(self.0 & other.0)
+    }
+
+    /// Those that are not in the other.
+    pub const fn without(self, other: Relations) -> Relations {
+        Relations(self.0 & !other.0)
+    }
+
+    /// Whether all of them are in the other.
+    pub const fn within(self, other: Relations) -> bool {
+        self.0 & !other.0 == 0
     }
 
     /// Whether they have one in common.
@@ -87,6 +117,9 @@ pub struct Cycle {
     pub kind: AnomalyType,
     /// The steps.
     pub steps: Vec<Step>,
+    /// Whether no cycle of this kind in its component is shorter. Where a component is too large to try everything, a
+    /// short one is searched, and that it exists is certain all the same.
+    pub shortest: bool,
 }
 
 /// What was found in a graph.
@@ -102,8 +135,30 @@ pub struct Cycles {
     pub doubts: Vec<String>,
 }
 
-/// Finds cycles of these kinds.
+/// Finds cycles of these kinds, and of those that imply one of them, in every strongly connected component. Edges from
+/// or to nodes that do not exist are passed over.
 pub fn cycles(graph: Graph<'_>, kinds: &[AnomalyType], meter: &Meter<'_>) -> Cycles {
-    let _ = (graph, kinds, meter);
-    Cycles::default()
+    let specs = lens::wanted(kinds);
+    let graph = Graph { order: needed(graph.order, &specs), ..graph };
+    let groups = zones::components(&graph, &zones::Line::new(&graph));
+    let component_count = groups.len() as u64;
+    let largest_component = groups.iter().map(Vec::len).max().unwrap_or(0) as u64;
+    if groups.is_empty() {
+        return Cycles::default();
+    }
+    let parts = Parts::new(&graph, groups);
+    drop(graph);
+    let mut search = Search::new(specs, meter);
+    let cycles = parts.iter().flat_map(|part| search.component(&part)).collect();
+    Cycles { cycles, component_count, largest_component, doubts: search.doubts() }
+}
+
+/// The order, if any of these kinds may use it.
+fn needed<'a>(order: Order<'a>, specs: &[&CycleSpec]) -> Order<'a> {
+    let used = specs.iter().fold(Relations::NONE, |all, spec| all.or(spec.usable()));
+    match order {
+        Order::Process(_) if used.meets(Relations::PROCESS) => order,
+        Order::Realtime { .. } if used.meets(Relations::REALTIME) => order,
+        _ => Order::None,
+    }
 }
