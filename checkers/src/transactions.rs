@@ -5,4 +5,5 @@ mod edges;
 mod groups;
 pub mod list_append;
 mod reading;
+pub mod rw_register;
 mod telling;
