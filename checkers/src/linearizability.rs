@@ -10,8 +10,10 @@
 //! rx              |--1--|               Were they the other way around, 1 would have come back: no order
 //! rx                     |--2--|        gives that.
 //! ```
+//! - [`collections`]: queues, stacks, priority queues, sets, counters and lists; near-linear where values are unique.
 //! - [`registers`]: read, write, compare-and-set; linear time where values are unique, a search where they are not.
 
+pub mod collections;
 pub(crate) mod mask;
 pub mod registers;
 pub(crate) mod search;
