@@ -8,9 +8,10 @@
 //! - A read that was answered: the register held this. Any other read: nothing.
 //! - A write or compare-and-set that is `ok` took effect between its two events; `info` or open: at any time after its invocation,
 //!   or never; a write that is `fail`: never.
-//! - A compare-and-set that is `fail` without a reason, or with one that says so (`mismatch`, `precondition failed`, `x is 3, not
-//!   1`), saw that the register held something else. With another reason, such as a connection that was refused, it
-//!   compared nothing, and says nothing.
+//! - A compare-and-set that is `fail` did not happen. If its reason says that it found something else (`mismatch`,
+//!   `precondition-failed`, `x is 3, not 1`), then the register held something else at one moment. Without such a reason it may have been
+//!   refused for anything, and says nothing: of the histories recorded from etcd, RethinkDB and MongoDB that come with
+//!   Porcupine and Knossos, five that are linearizable would not be, and none the other way around.
 //! - At the start a register holds `null`, unless [`Assumptions::initial`](crate::Assumptions::initial) says otherwise. It is not
 //!   guessed from the first reads: a store that begins with garbage would then be right.
 //!

@@ -2,6 +2,7 @@
 //! order.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+pub mod foreign;
 pub mod orders;
 pub mod simulated;
 

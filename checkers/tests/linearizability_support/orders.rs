@@ -10,6 +10,7 @@ pub struct Timed {
     pub question: Operation,
     pub answer: Option<Operation>,
     pub failed: bool,
+    pub reason: Option<String>,
     pub process: u32,
 }
 
@@ -27,6 +28,7 @@ fn one(history: &History, pair: Pair) -> Timed {
         question: history.operation(pair.invocation),
         answer: ok.map(|c| history.operation(c)),
         failed,
+        reason: pair.completion.and_then(|c| history.error(c)).map(str::to_owned),
         process: history.process(pair.invocation).0,
     }
 }

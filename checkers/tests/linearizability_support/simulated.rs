@@ -22,6 +22,8 @@ pub struct Shape {
     pub haste: usize,
     /// Operations left open at the end.
     pub open: bool,
+    /// Failures that give no reason.
+    pub silent: usize,
 }
 
 impl Shape {
@@ -37,6 +39,7 @@ impl Shape {
             lies: 0.0,
             haste: 0,
             open: false,
+            silent: 0,
         }
     }
 }
@@ -183,6 +186,10 @@ impl Store<'_> {
             Does::Write(v) => Operation::Write { key, value: int(v) },
             Does::Cas(old, new) => Operation::Cas { key, old: int(old), new: int(new) },
         };
-        self.events.push(event(process, kind, operation, self.events.len()));
+        let mut event = event(process, kind, operation, self.events.len());
+        if kind == Kind::Fail && !self.rng.percent(self.shape.silent) {
+            event.error = Some("mismatch".into());
+        }
+        self.events.push(event);
     }
 }

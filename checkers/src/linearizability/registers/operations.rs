@@ -155,11 +155,11 @@ fn answer_of(history: &History, completion: EventIndex) -> u32 {
     }
 }
 
-/// Whether a compare-and-set failed because it found something else. Without a reason that is what failing means; with one,
-/// the reason has to say so: a store that could not be reached compared nothing.
+/// Whether a compare-and-set failed because it found something else, as its reason has to say: `fail` alone is only that it
+/// did not happen, which is also true of a store that could not be reached.
 pub(crate) fn is_mismatch(history: &History, completion: EventIndex, old: ValueId) -> bool {
-    const SAID: [&str; 6] = ["mismatch", "precondition", "compare", "not-equal", "not equal", "did-not-succeed"];
-    let Some(error) = history.error(completion).filter(|e| !e.is_empty()) else { return true };
+    const SAID: [&str; 4] = ["mismatch", "precondition-failed", "compare failed", "not equal"];
+    let error = history.error(completion).unwrap_or_default();
     let lower = error.to_ascii_lowercase();
     SAID.iter().any(|said| lower.contains(said)) || error.ends_with(&format!(", not {}", history.value(old)))
 }

@@ -1,0 +1,44 @@
+//! The histories that come with Porcupine and Knossos have the verdicts that those give them.
+
+mod linearizability_support;
+
+use std::path::Path;
+
+use checkers::Budget;
+use checkers::linearizability::registers;
+use histories::{Event, History};
+use linearizability_support::{foreign, question, verdict};
+
+/// The logs of etcd that are linearizable, after `porcupine_test.go`; the others are not.
+const LINEARIZABLE: [u32; 11] = [2, 18, 38, 48, 56, 76, 80, 92, 98, 100, 102];
+
+fn register(events: &[Event]) -> bool {
+    let history = History::from_events(events);
+    verdict(&history, &registers::check(&history, &question(), &Budget::default()))
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[test]
+fn logs_of_etcd() {
+    let files = foreign::corpus("porcupine/jepsen");
+    assert_eq!(files.len(), 52);
+    for path in files {
+        let number: u32 = name(&path)[5..8].parse().expect("a number");
+        let linearizable = register(&foreign::log(&path));
+        assert_eq!(linearizable, LINEARIZABLE.contains(&number), "{}", name(&path));
+    }
+}
+
+#[test]
+fn registers_of_knossos() {
+    for (folder, expected, count) in [("bad", false, 4), ("good", true, 56)] {
+        let files = foreign::corpus(&format!("knossos/cas-register/{folder}"));
+        assert_eq!(files.len(), count);
+        for path in files {
+            assert_eq!(register(&foreign::edn(&path)), expected, "{}", name(&path));
+        }
+    }
+}
