@@ -2,7 +2,9 @@
 
 mod clock;
 mod component;
+mod incremental;
 mod lens;
+mod online;
 mod paths;
 mod reach;
 mod search;
@@ -14,6 +16,9 @@ mod zones;
 
 use crate::budget::Meter;
 use crate::models::{AnomalyType, CycleSpec};
+
+pub use incremental::IncrementalOrder;
+pub use online::{Moment, OnlineCycles};
 
 use component::Parts;
 use search::Search;

@@ -7,9 +7,17 @@ use super::lens::{How, Lens};
 use super::walk::Hop;
 use super::{Relations, Step};
 
-/// The relations that a step of the base may count as, the strongest claim first, as Elle's explainer has it.
-const PREFERRED: [Relations; 6] =
-    [Relations::WW, Relations::WWP, Relations::WR, Relations::WRP, Relations::PROCESS, Relations::REALTIME];
+/// The relations that a step may count as, the one that makes the worst cycle first.
+const PREFERRED: [Relations; 8] = [
+    Relations::WW,
+    Relations::WWP,
+    Relations::WR,
+    Relations::WRP,
+    Relations::PROCESS,
+    Relations::REALTIME,
+    Relations::RW,
+    Relations::RWP,
+];
 
 /// The simple cycles that a closed walk consists of, with what each is.
 pub(super) fn cycles(lens: &Lens<'_>, walk: &[Hop]) -> Vec<(AnomalyType, Vec<Step>)> {
@@ -49,7 +57,8 @@ fn step(lens: &Lens<'_>, hop: &Hop) -> Step {
     Step { from: name(lens.part, hop.from), to: name(lens.part, hop.to), relation }
 }
 
-fn first(bits: Relations) -> Relations {
+/// The one of these relations that makes the worst cycle.
+pub(super) fn first(bits: Relations) -> Relations {
     PREFERRED.into_iter().find(|r| bits.meets(*r)).unwrap_or(bits)
 }
 
