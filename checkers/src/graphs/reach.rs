@@ -171,3 +171,77 @@ impl<'a> Ranked<'a> {
         Ok(batch.iter().enumerate().filter(|(i, of)| of.iter().any(|c| hit(*i, c))).map(|(_, of)| of[0].head).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Budget;
+    use crate::graphs::component::{Part, Parts};
+    use crate::graphs::{Graph, Order, Relations, zones};
+    use crate::models::{AnomalyType, cycle_spec};
+
+    struct Rng(u64);
+
+    impl Rng {
+        fn below(&mut self, n: u32) -> u32 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 % u64::from(n)) as u32
+        }
+    }
+
+    /// Sparse dependencies that mostly lead forward, anti-dependencies wherever.
+    fn edges(rng: &mut Rng, nodes: u32, backward: bool) -> Vec<(u32, u32, Relations)> {
+        let mut edges = Vec::new();
+        for _ in 0..nodes / 3 {
+            let (a, b) = (rng.below(nodes), rng.below(nodes));
+            let forward = (a.min(b), a.max(b), Relations::WW);
+            edges.push(if backward && rng.below(20) == 0 { (forward.1, forward.0, Relations::WR) } else { forward });
+        }
+        edges.extend((0..2 * nodes).map(|_| (rng.below(nodes), rng.below(nodes), Relations::RW)));
+        edges
+    }
+
+    /// The heads of anti-dependencies that a path of the rest closes, by one search for each.
+    fn reference(part: &Part<'_>) -> Vec<u32> {
+        let closed = |head: &u32| {
+            let (mut seen, mut queue) = (vec![false; part.len() as usize], vec![*head]);
+            while let Some(node) = queue.pop() {
+                for (to, bits) in part.edges(node) {
+                    if to == *head && bits.meets(Relations::RW) {
+                        return true;
+                    }
+                    if bits.meets(Relations::WW.or(Relations::WR)) && !std::mem::replace(&mut seen[to as usize], true) {
+                        queue.push(to);
+                    }
+                }
+            }
+            false
+        };
+        (0..part.len()).filter(closed).collect()
+    }
+
+    #[test]
+    fn all_at_once_is_one_by_one() {
+        let (mut rng, mut counts) = (Rng(9), [0, 0]);
+        let Some(spec) = cycle_spec(AnomalyType::GSingleItem) else { unreachable!() };
+        for round in 0..4_000u32 {
+            let nodes = if round % 100 == 0 { 1_200 } else { 12 + rng.below(30) };
+            let edges = edges(&mut rng, nodes, round % 3 == 0);
+            let graph = Graph { node_count: nodes, edges, order: Order::None };
+            let parts = Parts::new(&graph, zones::components(&graph, &zones::Line::new(&graph)));
+            for part in parts.iter() {
+                let (lens, budget) = (Lens::new(&part, spec), Budget::default());
+                let expected = reference(&part);
+                match closed(&lens, &Meter::new(&budget)) {
+                    Closed::Never => assert!(expected.is_empty(), "{expected:?} of {graph:?}"),
+                    Closed::At(heads) => assert!(!heads.is_empty() && heads.iter().all(|head| expected.contains(head))),
+                    Closed::Unknown(..) => unreachable!("there is no limit"),
+                }
+                counts[usize::from(expected.is_empty())] += 1;
+            }
+        }
+        assert!(counts.iter().all(|&n| n > 500), "{counts:?}");
+    }
+}
