@@ -18,6 +18,8 @@
 use histories::{EventIndex, Function, History, KeyId, Kind, MicroFunction, MicroOp, Payload};
 use rustc_hash::FxHashMap;
 
+use crate::graphs::Relations;
+
 /// Number of a transaction; below [`Transactions::node_count`] it is a node.
 pub(super) type Row = u32;
 
@@ -187,6 +189,14 @@ impl<'h> Transactions<'h> {
     /// Whether the first was completed before the second was invoked.
     pub(super) fn precedes(&self, first: Row, second: Row) -> bool {
         self.completed[first as usize] < self.invoked[second as usize]
+    }
+
+    /// How the order of two writes counts. That a transaction without an answer took effect follows from somebody having
+    /// read what it wrote, which proves it only where nobody reads what is not committed. So what rests on it must not
+    /// count against models that allow that: it is taken for a read.
+    #[inline]
+    pub(super) fn ww(&self, first: Row, second: Row) -> Relations {
+        if self.is_ok(first) && self.is_ok(second) { Relations::WW } else { Relations::WR }
     }
 
     /// For each node its process, numbered from 0; `u32::MAX` for those that no process orders: what was never invoked,

@@ -2,8 +2,8 @@
 //!
 //! If no two transactions write the same value to a register, a read tells whom it read from (`wr`). In which order the
 //! values followed one another it does not tell, and without that there are no `ww` and no `rw`, hence hardly an
-//! anomaly. So the order is taken from what may be [assumed](crate::Assumptions) of each register by itself: see
-//! [the sources](orders). With versions `1` before `2`:
+//! anomaly. So the order is taken from transactions that read a value before they wrote one, and from what may be
+//! [assumed](crate::Assumptions) of each register by itself: see the module `orders`. With versions `1` before `2`:
 //!
 //! ```text
 //!   A: write x ← 1        B: write x ← 2        C: read x → 1
@@ -28,7 +28,7 @@
 //!
 //! # What it does not detect
 //!
-//! Without an assumption about the order of versions, write skew and most stale reads. With one, all orders that
+//! Without an assumption about the order of versions, many anomalies between blind writes. With one, all orders that
 //! contradict the assumption are reported as `cyclic-versions`, and what hides behind that cycle may stay hidden.
 
 mod orders;
@@ -38,7 +38,7 @@ mod words;
 
 use histories::{History, KeyId};
 
-use self::orders::{Orders, orders};
+use self::orders::{Orders, Source, orders};
 use self::touches::{judge_reads, lost_updates, touches};
 use self::versions::{NONE, Touch, Versions};
 use self::words::{Dependencies, Words};
@@ -115,9 +115,12 @@ fn edges(versions: &Versions<'_, '_>, touches: &[Touch], orders: &Orders) -> Edg
             of_version.iter().for_each(|reader| edges.push(writer, *reader, Relations::WR));
         }
         writers.clear();
-        writers.extend(orders.before[orders.of_version.range(version)].iter().filter_map(|b| versions.writer(b.to)));
-        if let Some(writer) = writer {
-            writers.iter().for_each(|next| edges.push(writer, *next, Relations::WW));
+        for before in &orders.before[orders.of_version.range(version)] {
+            let Some(next) = versions.writer(before.to) else { continue };
+            writers.push(next);
+            if let Some(writer) = writer.filter(|_| before.source != Source::Update) {
+                edges.push(writer, next, versions.txns.ww(writer, next));
+            }
         }
         if ordered {
             edges.join(of_version, &writers, Relations::RW);

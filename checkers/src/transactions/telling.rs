@@ -9,7 +9,7 @@ use crate::budget::{Exhausted, Meter};
 use crate::finding::{Anomaly, Relation, RelationKind};
 use crate::fold::words;
 use crate::graphs::{Cycle, Graph, Order, Relations, Step, cycles};
-use crate::models::{AnomalyType, CYCLE_SPECS};
+use crate::models::{AnomalyType, CYCLE_SPECS, needs};
 
 /// Why one transaction comes before another.
 pub(super) struct Reason {
@@ -88,32 +88,6 @@ impl<'t, 'h> Case<'t, 'h> {
     }
 }
 
-/// The order that a question looks at beyond the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Wanted {
-    Data,
-    Process,
-    Realtime,
-}
-
-fn wanted(question: &Question) -> Wanted {
-    use crate::models::Model::*;
-    let of_model = question.models.iter().map(|model| match model {
-        StrongSerializable | StrongSnapshotIsolation | StrongReadCommitted | StrongReadUncommitted => Wanted::Realtime,
-        StrongSessionSerializable
-        | StrongSessionSnapshotIsolation
-        | StrongSessionReadCommitted
-        | StrongSessionReadUncommitted => Wanted::Process,
-        _ => Wanted::Data,
-    });
-    let of_anomaly = question.anomalies.iter().map(|anomaly| match anomaly.name() {
-        name if name.ends_with("-realtime") => Wanted::Realtime,
-        name if name.ends_with("-process") => Wanted::Process,
-        _ => Wanted::Data,
-    });
-    of_model.chain(of_anomaly).max().unwrap_or(Wanted::Data)
-}
-
 /// Searches the cycles that some edges make and that matter to a question, and tells of them.
 pub(super) fn tell_cycles(
     txns: &Transactions<'_>,
@@ -124,18 +98,19 @@ pub(super) fn tell_cycles(
     found: &mut Found,
     meter: &Meter<'_>,
 ) -> Result<(), Exhausted> {
-    let wanted = wanted(question);
+    let needed = needs(&question.models, &question.anomalies);
     let nodes = txns.node_count as usize;
-    let processes = if wanted == Wanted::Process { txns.processes() } else { Vec::new() };
-    let order = match wanted {
-        Wanted::Data => Order::None,
-        Wanted::Process => Order::Process(&processes),
-        Wanted::Realtime => Order::Realtime { invoked: &txns.invoked[..nodes], completed: &txns.completed[..nodes] },
+    let processes = if needed.0 { txns.processes() } else { Vec::new() };
+    let order = match needed {
+        (_, true) => Order::Realtime { invoked: &txns.invoked[..nodes], completed: &txns.completed[..nodes] },
+        (true, false) => Order::Process(&processes),
+        (false, false) => Order::None,
     };
+    let kinds = kinds(&order, by_predicate);
     let (edges, doubt) = edges.finish(txns, &order, meter)?;
     found.doubts.extend(doubt);
     found.checked.insert("dependencies", edges.len() as u64);
-    let result = cycles(Graph { node_count: txns.node_count, edges, order }, &kinds(wanted, by_predicate), meter);
+    let result = cycles(Graph { node_count: txns.node_count, edges, order }, &kinds, meter);
     found.checked.insert("components", result.component_count);
     found.doubts.extend(result.doubts);
     for cycle in &result.cycles {
@@ -145,16 +120,14 @@ pub(super) fn tell_cycles(
 }
 
 /// The kinds of cycles that a graph with this order can have.
-fn kinds(wanted: Wanted, by_predicate: bool) -> Vec<AnomalyType> {
-    let order = match wanted {
-        Wanted::Data => Relations::NONE,
-        Wanted::Process => Relations::PROCESS,
-        Wanted::Realtime => Relations::REALTIME,
+fn kinds(order: &Order<'_>, by_predicate: bool) -> Vec<AnomalyType> {
+    let without = match order {
+        Order::None => Relations::PROCESS.or(Relations::REALTIME),
+        Order::Process(_) => Relations::REALTIME,
+        Order::Realtime { .. } => Relations::PROCESS,
     };
-    let orders = Relations::PROCESS.or(Relations::REALTIME);
-    let fits = |usable: Relations| !usable.meets(Relations(orders.0 & !order.0));
-    let specs = CYCLE_SPECS.iter().filter(|spec| fits(spec.usable()));
-    specs.filter(|spec| by_predicate || !spec.usable().meets(Relations::RWP)).map(|spec| spec.kind).collect()
+    let without = if by_predicate { without } else { without.or(Relations::RWP) };
+    CYCLE_SPECS.iter().filter(|spec| !spec.usable().meets(without)).map(|spec| spec.kind).collect()
 }
 
 fn tell(txns: &Transactions<'_>, cycle: &Cycle, reasons: &impl Reasons) -> Anomaly {
@@ -189,7 +162,8 @@ fn because(txns: &Transactions<'_>, step: &Step, reasons: &impl Reasons) -> Reas
             ),
         },
         relation => {
-            let reason = reasons.reason(from, to, relation);
+            let writes = || reasons.reason(from, to, Relations::WW).filter(|_| relation == Relations::WR);
+            let reason = reasons.reason(from, to, relation).or_else(writes);
             debug_assert!(reason.is_some(), "{relation:?} from {from} to {to} has a reason");
             reason.unwrap_or(Reason { key: None, text: "their data says so".to_owned() })
         }

@@ -13,7 +13,7 @@ use crate::transactions::reading::{Row, Transactions};
 /// No transaction, no append, no position.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Bit of [`Place::writer`]: its transaction appended to the list again later.
+/// Bit of [`Place::writer`]: its transaction appended to the list again.
 pub(super) const INTERMEDIATE: u32 = 1 << 31;
 
 /// What is known of one list.
@@ -91,6 +91,9 @@ pub(super) struct Lists<'t, 'h> {
     pub(super) unread: Vec<u32>,
     /// For each transaction that may have happened whether something that it appended was read.
     observed: Vec<bool>,
+    /// Appends of one transaction to one list, in the order of its steps, of which the second stands before the first,
+    /// or without it.
+    pub(super) reversed: Vec<(u32, u32)>,
     /// Elements that several transactions may have appended, in order.
     pub(super) repeated: Vec<(KeyId, ValueId)>,
 }
@@ -141,6 +144,7 @@ impl<'t, 'h> Lists<'t, 'h> {
             origins: Vec::new(),
             unread: Vec::new(),
             observed: vec![false; (txns.node_count - txns.ok_count) as usize],
+            reversed: Vec::new(),
             repeated: Vec::new(),
         }
     }
@@ -208,13 +212,14 @@ impl<'t, 'h> Lists<'t, 'h> {
             if let Origin::Append(append) = origin {
                 fine = !self.txns.is_failed(self.rows[append as usize]);
                 self.positions[append as usize] = position;
-                self.places[(place + position) as usize].writer = self.writer(key, append);
+                self.places[(place + position) as usize].writer = self.writer(append);
             }
             self.origins[(place + position) as usize] = origin;
             if !fine && self.lists[key].odd == NONE {
                 self.lists[key].odd = position;
             }
         }
+        self.mark_intermediate(key);
         let mut next = NONE;
         for at in self.places[place as usize..(place + len) as usize].iter_mut().rev() {
             next = at.writer().unwrap_or(next);
@@ -270,7 +275,7 @@ impl<'t, 'h> Lists<'t, 'h> {
         self.ambiguous[append as usize]
     }
 
-    fn writer(&mut self, key: usize, append: u32) -> u32 {
+    fn writer(&mut self, append: u32) -> u32 {
         let row = self.rows[append as usize];
         if self.txns.is_failed(row) || self.ambiguous[append as usize] {
             return NONE;
@@ -278,13 +283,54 @@ impl<'t, 'h> Lists<'t, 'h> {
         if !self.txns.is_ok(row) {
             self.observed[(row - self.txns.ok_count) as usize] = true;
         }
-        row | if self.is_intermediate(key, append) { INTERMEDIATE } else { 0 }
+        row
     }
 
-    /// Whether the transaction of this append appended to the list again later.
+    /// Marks the elements of a list that their transactions appended something behind: in a later step, or by the order
+    /// of the list.
+    fn mark_intermediate(&mut self, key: usize) {
+        let range = self.appends.range(key);
+        if self.rows[range.clone()].windows(2).all(|w| w[0] != w[1]) {
+            return;
+        }
+        let (mut start, end) = (range.start, range.end);
+        while start < end {
+            let row = self.rows[start];
+            let others = self.rows[start..end].iter().position(|r| *r != row);
+            let run = start..others.map_or(end, |length| start + length);
+            start = run.end;
+            self.note_reversed(run.clone());
+            self.mark_run(key, run);
+        }
+    }
+
+    /// As above, for the appends of one transaction.
+    fn mark_run(&mut self, key: usize, appends: std::ops::Range<usize>) {
+        let last = appends.clone().filter(|a| !self.ambiguous[*a]).map(|a| self.positions[a]).max();
+        for append in appends.clone() {
+            let position = self.positions[append];
+            let at = self.lists[key].place.wrapping_add(position) as usize;
+            let behind = append + 1 < appends.end || last.is_some_and(|last| position < last);
+            if position != NONE && behind && self.places[at].writer != NONE {
+                self.places[at].writer |= INTERMEDIATE;
+            }
+        }
+    }
+
+    fn note_reversed(&mut self, appends: std::ops::Range<usize>) {
+        let known = |a: &usize| !self.ambiguous[*a] && !self.txns.is_failed(self.rows[*a]);
+        let known: Vec<usize> = appends.filter(known).collect();
+        let reversed = known.windows(2).find(|w| self.positions[w[0]] > self.positions[w[1]]);
+        self.reversed.extend(reversed.map(|w| (w[0] as u32, w[1] as u32)));
+    }
+
+    /// Whether its transaction appended to the list again, of an append that was found in a list that has no place in
+    /// the order.
     pub(super) fn is_intermediate(&self, key: usize, append: u32) -> bool {
         let again = append as usize + 1;
-        self.appends.range(key).contains(&again) && self.rows[again] == self.rows[append as usize]
+        let later = self.appends.range(key).contains(&again) && self.rows[again] == self.rows[append as usize];
+        let position = self.positions[append as usize];
+        later || position != NONE && self.place(key, position as usize).is_intermediate()
     }
 
     /// Collects the appends of a list that happened and that no read shows.
@@ -327,6 +373,11 @@ impl<'t, 'h> Lists<'t, 'h> {
     #[inline]
     pub(super) fn place(&self, key: usize, position: usize) -> Place {
         self.places[self.lists[key].place as usize + position]
+    }
+
+    /// The first position from here on whose writer is known, and who that is.
+    pub(super) fn next_writer(&self, key: usize, position: usize) -> Option<(usize, Row)> {
+        (position..self.lists[key].len as usize).find_map(|p| Some((p, self.place(key, p).writer()?)))
     }
 
     /// Where the element at a position comes from.

@@ -171,6 +171,13 @@ impl<'l, 't, 'h> Reads<'l, 't, 'h> {
         for list in (0..self.lists.lists.len()).filter(|list| !self.lists.lists[*list].spoiled) {
             self.chain(list);
         }
+        for (first, second) in &self.lists.reversed {
+            let list = self.lists.appends.group_of(*first as usize);
+            if !self.lists.lists[list].spoiled {
+                let words = Words(self.lists);
+                self.found.add(AnomalyType::IncompatibleOrder, || words.reversed(list, *first, *second));
+            }
+        }
         let mut at_end = std::mem::take(&mut self.at_end);
         at_end.sort_unstable();
         at_end.dedup();
@@ -196,12 +203,12 @@ impl<'l, 't, 'h> Reads<'l, 't, 'h> {
         for position in 0..lists.lists[list].len as usize {
             let Some(writer) = lists.place(list, position).writer() else { continue };
             if let Some(last) = last {
-                self.edges.push(last, writer, Relations::WW);
+                self.edges.push(last, writer, lists.txns.ww(last, writer));
             }
             last = Some(writer);
         }
         if let Some(last) = last.filter(|_| !lists.unread(list).is_empty()) {
-            self.unread_rows(list).into_iter().for_each(|row| self.edges.push(last, row, Relations::WW));
+            self.unread_rows(list).into_iter().for_each(|row| self.edges.push(last, row, lists.txns.ww(last, row)));
             self.passed_over(list);
         }
         if lists.lists[list].odd != NONE {
@@ -213,6 +220,7 @@ impl<'l, 't, 'h> Reads<'l, 't, 'h> {
     fn passed_over(&mut self, list: usize) {
         let lists = self.lists;
         let writers = (0..lists.lists[list].len as usize).filter_map(|p| lists.place(list, p).writer().map(|w| (p, w)));
+        let writers = writers.filter(|(_, w)| lists.txns.is_ok(*w));
         let Some((position, latest)) = writers.max_by_key(|(_, w)| lists.txns.invoked[*w as usize]) else { return };
         for append in lists.unread(list) {
             let row = lists.rows[*append as usize];

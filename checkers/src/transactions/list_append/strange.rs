@@ -87,11 +87,12 @@ impl Reads<'_, '_, '_> {
         }
         self.depends(row, key, read, writer, self.lists.is_intermediate(list, append));
         let position = self.lists.positions[append as usize];
-        if position != NONE && writer != row {
-            let next = self.lists.place(list, position as usize + 1).next;
-            if next != NONE {
-                self.edges.push(row, next, Relations::RW);
-            }
+        if position == NONE || writer == row {
+            return;
+        }
+        let next = self.lists.next_writer(list, position as usize + 1);
+        if let Some((_, writer)) = next.filter(|(next, _)| !read.contains(&self.lists.order(list)[*next])) {
+            self.edges.push(row, writer, Relations::RW);
         }
     }
 }

@@ -56,8 +56,8 @@ impl Words<'_, '_, '_> {
         self.case(AnomalyType::G1b, key, &[writer, row])
             .relation(writer, row, RelationKind::Wr, format!("{last} was read as the last element"))
             .say(format!(
-                "{}, which ends with {last}, appended by {writer_name}; but that transaction appended to {} again after \
-                 it, so this was the middle of a transaction",
+                "{}, which ends with {last}, appended by {writer_name}; but that transaction appended more to {}, so this \
+                 was the middle of it",
                 self.read(row, key, read),
                 self.key(key)
             ))
@@ -89,6 +89,20 @@ impl Words<'_, '_, '_> {
             self.read(row, key, read),
             self.read(reader, key, order),
             at + 1
+        ))
+    }
+
+    pub(super) fn reversed(&self, list: usize, first: u32, second: u32) -> Anomaly {
+        let lists = self.0;
+        let (key, row, reader) = (KeyId(list as u32), lists.rows[first as usize], lists.lists[list].reader);
+        let place = if lists.positions[first as usize] == NONE { "is there without" } else { "stands before" };
+        let (first, second) = (self.value(lists.values[first as usize]), self.value(lists.values[second as usize]));
+        self.case(AnomalyType::IncompatibleOrder, key, &[row, reader]).say(format!(
+            "{} appended first {first} and then {second} to {}, but {}: {second} {place} {first}, and a list only ever \
+             grows at its end",
+            self.who(row),
+            self.key(key),
+            self.read(reader, key, lists.order(list))
         ))
     }
 

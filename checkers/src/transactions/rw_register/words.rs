@@ -123,7 +123,7 @@ impl<'v, 't, 'h> Words<'v, 't, 'h> {
         };
         match before.source {
             Source::Initial => format!("{from} was there at the start"),
-            Source::WritesFollowReads => format!("{} read {from} and then wrote {to}", self.who(before.first)),
+            Source::Update => format!("{} read {from} and then wrote {to}", self.who(before.first)),
             Source::Sequential => {
                 format!("{}, and {} later", touched(before.first, before.from), touched(before.second, before.to))
             }
@@ -174,7 +174,7 @@ impl Dependencies<'_, '_, '_> {
         let before = successors.iter().find(|b| b.to == touch.write)?;
         let (key, who) = (words.key(touch.key), words.who(touch.row));
         let did = if reads { "read" } else { "wrote" };
-        let order = if before.source == Source::WritesFollowReads && before.first == touch.row {
+        let order = if before.source == Source::Update && before.first == touch.row {
             format!("after it had read {}", words.value(version))
         } else {
             format!("and {} in {key}: {}", words.order(before), words.source(before))
