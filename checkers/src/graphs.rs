@@ -1,4 +1,59 @@
 //! Dependency graphs of transactions, and the cycles in them.
+//!
+//! An isolation level is a promise that certain cycles do not occur (Adya, *Weak consistency*, 1999; Kingsbury and
+//! Alvaro, *Elle*, VLDB 2020). The nodes are transactions, the edges say which came first and why, the
+//! [table of cycles](crate::models::CYCLE_SPECS) says which cycle proves what. Two transactions that each read what the
+//! other overwrites:
+//!
+//! ```text
+//!     T1: r x=∅, append y 1        T1 ─rw→ T2: T2 appends to x, which T1 read without that
+//!     T2: r y=∅, append x 2        T2 ─rw→ T1: T1 appends to y, which T2 read without that
+//!                                  two rw in a row: G2-item, write skew
+//! ```
+//!
+//! # How it goes
+//! 1. What can be on a cycle at all (`zones`): spans of edges against the order of completions, strongly connected
+//!    components in these. Nearly always there are none, and the answer is there after one or two looks at each edge.
+//! 2. Each component becomes a graph of its own (`component`). The real-time order is no set of edges (`clock`) but a
+//!    number for each node.
+//! 3. For each kind of cycle, the worst first, a `lens` shows the part of the component that such a cycle may
+//!    use. Whether one exists follows from the strongly connected components of what the lens shows, in linear time.
+//!    The exception is exactly one `rw`, which needs reachability: 256 questions at a time (`reach`).
+//! 4. A `tour` of breadth-first searches finds a shortest one. Kinds that are implied by one that was found in
+//!    the component are not searched: there is at most one cycle of a kind in each component, as in Elle.
+//!
+//! # What counts as what
+//! An edge may have several relations; a step of a cycle counts as one of them, whichever makes a cycle of the kind.
+//! So an edge that is `ww` and `rw` may be either. Elle fixes one name for each edge before it looks (`ww`, then `wr`,
+//! then `rw`, then the order), and drops a candidate whose fixed names say something else; the models that are ruled
+//! out can only become more by trying both, and rightly, since each relation holds by itself. Where several choices
+//! remain, the name that makes the worse anomaly is taken, in that same order.
+//!
+//! # Why walks are enough
+//! A breadth-first search over states finds closed *walks*, which may pass a node twice; an anomaly is a *simple*
+//! cycle. Whether a simple cycle with certain steps exists is a hard question in general. Here it is not, thanks to the
+//! order of the search. Let no kind that implies K be in the component, and let W be a closed walk of the form and
+//! relations of K, found without asking that a `wr`, a predicate `rw` or a step of the order occur.
+//!
+//! - *Simple walks are of kind K.* If one lacked what must occur in K, it would be of a kind that implies K: a
+//!   `G-single-item-realtime` without a real-time step is a `G-single-item`, a `G1c` without `wr` is a `G0`.
+//! - *Others are cut at the nodes that they pass twice.* Without `rw`: every piece is of a kind that is or implies K.
+//!   Exactly one `rw`: the walk is a shortest path and one edge, so it is simple. Two `rw` in a row: a piece that has
+//!   any `rw` has one (then it is `G-single`), several apart (`G-nonadjacent`), or two in a row; the first two imply
+//!   K, so it is the third.
+//! - *`G-nonadjacent`*: cut at v, both pieces have their `rw` apart, unless one of them begins and ends at v with an
+//!   `rw`. Then the other one begins and ends without; if it has an `rw`, it is a shorter walk of the same form. If it
+//!   has none, it is a `G0` or `G1c` of the same order, which rules out every model that `G-nonadjacent` does. In this
+//!   one case simple paths are tried one by one (`paths`), as far as a fixed number of steps goes.
+//!
+//! So the models that are ruled out are exactly those that the set of all simple cycles rules out, and so are the kinds,
+//! but for the case at the end in components of more than some dozens of nodes.
+//!
+//! # Limits
+//! Only "does any cycle have exactly one `rw`" may cost more than linear time; a [`Meter`] that runs out there leaves a
+//! doubt in words, and everything else is decided all the same. That a cycle is the *shortest* is tried for so long as
+//! it is cheap, and [`Cycle::shortest`] says whether it is certain. Steps in the order of a process join neighbours:
+//! a cycle may have several of them in a row.
 
 mod clock;
 mod component;

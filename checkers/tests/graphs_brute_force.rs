@@ -98,11 +98,7 @@ impl Small {
                     Ordering::Realtime(invoked, completed) if completed[from] < invoked[to] => {
                         add(from, to, Relations::REALTIME);
                     }
-                    Ordering::Process(of) if from < to && of[from] == of[to] && of[from] != u32::MAX => {
-                        if !of[from + 1..to].contains(&of[from]) {
-                            add(from, to, Relations::PROCESS);
-                        }
-                    }
+                    Ordering::Process(of) if next_of_process(of, from, to) => add(from, to, Relations::PROCESS),
                     _ => {}
                 }
             }
@@ -118,6 +114,11 @@ impl Small {
         let edges = edges.filter(|(.., bits)| *bits != Relations::NONE).collect();
         Small { nodes: self.nodes, edges, order: Ordering::None }
     }
+}
+
+/// Whether one node is the next of the same process after another.
+fn next_of_process(of: &[u32], from: usize, to: usize) -> bool {
+    from < to && of[from] == of[to] && of[from] != u32::MAX && !of[from + 1..to].contains(&of[from])
 }
 
 fn processes(rng: &mut Rng, nodes: usize) -> Vec<u32> {

@@ -71,7 +71,6 @@ impl Paths<'_> {
     fn from(&mut self) -> Result<Option<Vec<Hop>>, GivenUp> {
         let layer = self.lens.first_layer();
         let mut path = vec![Frame { node: self.start, layer, how: How::Anti, cursor: 0 }];
-        self.on_path.fill(false);
         self.on_path[self.start as usize] = true;
         while let Some(frame) = path.last_mut() {
             self.steps = self.steps.checked_sub(1).ok_or(GivenUp)?;
