@@ -28,18 +28,24 @@
 //! A value that was changed within a line of plain text, such as a 1 that became a 2, is not noticed: there is no
 //! checksum, so that a file can be edited by hand. In a sealed file gzip's own checksum notices it.
 
+mod batch;
 mod damage;
 mod decode;
 mod encode;
+mod format;
+mod intake;
 mod read;
 mod scan;
 mod seal;
+mod transcribe;
+mod tuples;
 mod write;
 
 use serde_json::{Map, Value as Json};
 
 pub use damage::{Damage, DamageKind, ReadError};
-pub use read::{Limits, Loaded, Reader, read, read_from};
+pub use format::{InputFormat, UnknownFormat};
+pub use read::{Limits, Loaded, Reader, read, read_as, read_from, read_from_as};
 pub use seal::{SEALED_SUFFIX, seal};
 pub use write::HistoryWriter;
 

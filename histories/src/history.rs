@@ -22,6 +22,7 @@
 
 mod part;
 mod push;
+mod scalars;
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ use crate::operation::{ItemFunction, Micro, Operation, Scalar, Value};
 pub use push::HistoryError;
 use push::{Interner, NO_KEY, NO_NODE, NO_PAIR, NO_SESSION};
 pub(crate) use push::{Row, ScalarRef, nothing};
+use scalars::Scalars;
 
 /// Position of an event in its history, from 0. On disk this is `index`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -178,23 +180,28 @@ pub struct History {
     sessions: Vec<u32>,
     pairs: Vec<u32>,
     errors: FxHashMap<u32, Arc<str>>,
+    /// The length of all errors.
+    error_bytes: usize,
     /// The open invocation of each process.
     open: FxHashMap<Process, u32>,
     /// The processes that an `info` has retired.
     retired: FxHashSet<Process>,
     irregularities: Vec<(EventIndex, Irregularity)>,
-    key_names: Interner<Scalar>,
-    values: Interner<Scalar>,
+    key_names: Scalars,
+    values: Scalars,
     node_names: Interner<Arc<str>>,
     custom_names: Interner<Arc<str>>,
     lists: Vec<ValueId>,
     micro_ops: Vec<MicroOp>,
 }
 
+/// An error in its table, without its text.
+const ERROR_BYTES: usize = 2 * (size_of::<u64>() + size_of::<Arc<str>>());
+
 impl Default for History {
     fn default() -> Self {
-        let mut values = Interner::default();
-        values.insert(Scalar::Null);
+        let mut values = Scalars::default();
+        values.insert(ScalarRef::Null);
         History {
             times: Vec::new(),
             processes: Vec::new(),
@@ -206,10 +213,11 @@ impl Default for History {
             sessions: Vec::new(),
             pairs: Vec::new(),
             errors: FxHashMap::default(),
+            error_bytes: 0,
             open: FxHashMap::default(),
             retired: FxHashSet::default(),
             irregularities: Vec::new(),
-            key_names: Interner::default(),
+            key_names: Scalars::default(),
             values,
             node_names: Interner::default(),
             custom_names: Interner::default(),
@@ -248,6 +256,21 @@ impl History {
     /// Whether there are no events.
     pub fn is_empty(&self) -> bool {
         self.times.is_empty()
+    }
+
+    /// About how many bytes of memory this takes: of what it holds, without what its tables keep in reserve.
+    pub fn memory_bytes(&self) -> u64 {
+        const EVENT_BYTES: usize = size_of::<u64>()
+            + size_of::<Process>()
+            + size_of::<Kind>()
+            + size_of::<Function>()
+            + size_of::<Payload>()
+            + size_of::<u16>()
+            + 3 * size_of::<u32>();
+        let rows = self.len() * EVENT_BYTES;
+        let arenas = self.lists.len() * size_of::<ValueId>() + self.micro_ops.len() * size_of::<MicroOp>();
+        let scalars = self.key_names.memory_bytes() + self.values.memory_bytes();
+        (rows + arenas + scalars + self.errors.len() * ERROR_BYTES + self.error_bytes) as u64
     }
 
     /// All indices, in order.
@@ -394,12 +417,12 @@ impl History {
 
     /// The key with this name, if the history has it.
     pub fn find_key(&self, name: &Scalar) -> Option<KeyId> {
-        self.key_names.get_index_of(name).map(|i| KeyId(i as u32))
+        self.key_names.find(name.into()).map(KeyId)
     }
 
     /// The id of this value, if the history has it.
     pub fn find_value(&self, value: &Scalar) -> Option<ValueId> {
-        self.values.get_index_of(value).map(|i| ValueId(i as u32))
+        self.values.find(value.into()).map(ValueId)
     }
 
     /// The event in its owned form, as it was pushed. What can be said in two ways comes back in one: a key `null` as

@@ -201,7 +201,7 @@ fn what_is_no_history_is_refused() {
     );
     assert_eq!(
         refused(b"[{\"type\":\"invoke\"},\n"),
-        "is not a history: line 1: expected one event a line, found a JSON array"
+        "is not a history: line 1: column 2: expected a field \"process\", found none"
     );
     assert_eq!(
         refused(b"{\"format\":\"splitbrain-history\",\"version\":2}\n"),

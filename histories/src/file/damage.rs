@@ -92,8 +92,10 @@ pub enum ReadError {
         version: u64,
     },
     /// Its first line is neither ours nor an event.
-    #[error("is not a history: line 1: {problem}")]
+    #[error("is not a history: line {line}: {problem}")]
     NotAHistory {
+        /// The line, from 1.
+        line: u64,
         /// What was expected there.
         problem: String,
     },

@@ -1,16 +1,20 @@
 //! The tolerant reader: any JSON object that says what an event says.
 
+mod operation;
+mod raw;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
+use self::operation::Context;
+use self::raw::json_error;
+use super::tuples::Tuples;
 use super::{FORMAT, Header};
 use crate::event::{Event, Kind, Process};
 use crate::history::History;
-use crate::operation::{ItemFunction, Micro, Operation, Scalar, Value};
 
 /// Processes that other tools name by a string are numbered from here.
 const FIRST_NAMED_PROCESS: u32 = 1 << 31;
@@ -36,11 +40,21 @@ pub(super) enum Dialect {
 }
 
 /// What is remembered of the lines of another tool.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Foreign {
-    processes: BTreeMap<String, u32>,
-    last_index: Option<u64>,
-    last_time: u64,
+    pub processes: BTreeMap<String, u32>,
+    pub last_index: Option<u64>,
+    pub last_time: u64,
+    pub tuples: Tuples,
+    /// In a history of tuples, the completions whose values are none.
+    pub bare: Vec<u32>,
+}
+
+impl Default for Foreign {
+    fn default() -> Self {
+        let tuples = Tuples::Possible { proven: false };
+        Foreign { processes: BTreeMap::new(), last_index: None, last_time: 0, tuples, bare: Vec::new() }
+    }
 }
 
 /// The first line of our files; `None` where the line is something else.
@@ -94,6 +108,24 @@ pub(super) fn event(line: &str, history: &History, dialect: &mut Dialect) -> Res
     Decoder { line }.event(&fields, history, dialect)
 }
 
+/// Whether the event of a line shows that a history has no tuples. A line that is no event shows nothing.
+pub(super) fn contradicts_tuples(line: &str, history: &History, foreign: &Foreign) -> bool {
+    if !foreign.tuples.possible() {
+        return false;
+    }
+    let decoder = Decoder { line };
+    let mut dialect = Dialect::Foreign(Foreign::default());
+    let Ok(fields) = serde_json::from_str::<Fields<'_>>(line) else { return false };
+    let kind = fields.kind.and_then(|raw| decoder.kind(raw, &dialect).ok());
+    let process = fields.process.and_then(|raw| decoder.process(raw, &mut dialect).ok());
+    match (kind, process.filter(|process| !process.is_nemesis())) {
+        (Some(kind), Some(process)) => {
+            decoder.contradicts_tuples(&fields, Context { kind, process, history }, &dialect)
+        }
+        _ => false,
+    }
+}
+
 struct Decoder<'a> {
     line: &'a str,
 }
@@ -104,10 +136,10 @@ impl Decoder<'_> {
         let kind = self.kind(self.required(fields.kind, "type")?, dialect)?;
         let process = self.process(self.required(fields.process, "process")?, dialect)?;
         self.index(fields.index, history, dialect)?;
-        let operation = self.operation(fields, kind, process, history, dialect)?;
+        let (operation, reason) = self.operation(fields, Context { kind, process, history }, dialect)?;
         let session = fields.session.map(|raw| self.session(raw)).transpose()?;
         let node = fields.node.map(|raw| self.words(raw)).transpose()?;
-        let error = fields.error.map(|raw| self.words(raw)).transpose()?;
+        let error = fields.error.or(reason).map(|raw| self.words(raw)).transpose()?;
         let time = self.time(fields.time, dialect)?;
         Ok(Event { time, process, kind, operation, node, session, error })
     }
@@ -184,204 +216,30 @@ impl Decoder<'_> {
     }
 }
 
-/// Operations.
-impl Decoder<'_> {
-    fn operation(
-        &self,
-        fields: &Fields<'_>,
-        kind: Kind,
-        process: Process,
-        history: &History,
-        dialect: &Dialect,
-    ) -> Result<Operation> {
-        let steps = fields.value.filter(|raw| raw.get().starts_with("[[") || raw.get() == "[]");
-        let (raw_f, name) = match (fields.f, dialect, steps) {
-            // The histories in Elle's own tests are nothing but transactions, and do not say so.
-            (None, Dialect::Foreign(_), Some(steps)) => (steps, "txn".to_owned()),
-            _ => {
-                let raw = self.required(fields.f, "f")?;
-                (raw, self.text(raw)?)
-            }
-        };
-        let f = dialect.keyword(&name);
-        let key = fields.key.map(|raw| self.scalar(raw)).transpose()?.filter(|k| *k != Scalar::Null);
-        if fields.value.is_none()
-            && let Some(invoked) = asked(f, kind, process, history, dialect)
-        {
-            return Ok(invoked);
-        }
-        // Where there is no value, an error about it points at the function.
-        let value = fields.value.unwrap_or(RawValue::NULL);
-        let at = fields.value.unwrap_or(raw_f);
-        let answered = kind == Kind::Ok;
-        Ok(match f {
-            "read" => Operation::Read { key, value: self.answer(value, answered)? },
-            "write" => Operation::Write { key, value: self.scalar(value)? },
-            "append" => Operation::Append { key, value: self.scalar(value)? },
-            "add" => Operation::Add { key, value: self.scalar(value)? },
-            "remove" => Operation::Remove { key, value: self.scalar(value)? },
-            "cas" => match self.array(value, at, "a list [expected, new]")?[..] {
-                [old, new] => Operation::Cas { key, old: self.scalar(old)?, new: self.scalar(new)? },
-                _ => return self.expected(at, "a list [expected, new]"),
-            },
-            "increment" => match value.get().parse() {
-                Ok(by) => Operation::Increment { key, by },
-                Err(_) => return self.expected(at, "a whole number of 64 bits"),
-            },
-            "contains" => match self.array(value, at, "a list [element, found]")?[..] {
-                [value, found] => Operation::Contains { key, value: self.scalar(value)?, found: self.boolean(found)? },
-                _ => return self.expected(at, "a list [element, found]"),
-            },
-            "txn" => {
-                let micros = self.array(value, at, "a list of micro-operations")?;
-                Operation::Txn(
-                    micros.into_iter().map(|micro| self.micro(micro, answered, dialect)).collect::<Result<_>>()?,
-                )
-            }
-            other => match ItemFunction::from_name(other) {
-                Some(f) => {
-                    let value = Some(self.scalar(value)?).filter(|v| answered || *v != Scalar::Null);
-                    Operation::Item { f, key, value }
-                }
-                None => Operation::Custom { f: other.into(), key, value: self.json(value)? },
-            },
-        })
-    }
-
-    fn micro(&self, raw: &RawValue, answered: bool, dialect: &Dialect) -> Result<Micro> {
-        const EXPECTED: &str =
-            "a micro-operation [\"r\", \"w\", \"append\", \"insert\", \"delete\" or \"rp\", key, value]";
-        let parts = self.array(raw, raw, EXPECTED)?;
-        let (f, key, value) = match parts[..] {
-            [f, key, value] => (f, key, value),
-            [f, key] => (f, key, RawValue::NULL),
-            _ => return self.expected(raw, EXPECTED),
-        };
-        let name = self.text(f)?;
-        let key = self.scalar(key)?;
-        match dialect.keyword(&name) {
-            "r" => Ok(Micro::Read { key, value: self.answer(value, answered)? }),
-            "w" if parts.len() == 3 => Ok(Micro::Write { key, value: self.scalar(value)? }),
-            "append" if parts.len() == 3 => Ok(Micro::Append { key, value: self.scalar(value)? }),
-            "insert" if parts.len() == 3 => Ok(Micro::Insert { key, value: self.scalar(value)? }),
-            "delete" => Ok(Micro::Delete { key }),
-            "rp" => Ok(Micro::Predicate { predicate: key, found: self.found(value, answered)? }),
-            _ => self.expected(f, EXPECTED),
-        }
-    }
-
-    /// What a read by predicate found: an object `{key: value}` or an array of pairs; nothing, where it is `null`.
-    fn found(&self, raw: &RawValue, answered: bool) -> Result<Option<Vec<(Scalar, Scalar)>>> {
-        const EXPECTED: &str = "an object of what was found, or an array of pairs [key, value]";
-        match raw.get().as_bytes().first() {
-            Some(b'n') => Ok(answered.then(Vec::new)),
-            Some(b'{') => {
-                let found: BTreeMap<String, &RawValue> =
-                    serde_json::from_str(raw.get()).map_err(|e| json_error(&e, self.offset(raw)))?;
-                let pair = |(key, value): (String, &RawValue)| {
-                    let key = key.parse().map_or(Scalar::Text(key.as_str().into()), Scalar::Int);
-                    Ok((key, self.scalar(value)?))
-                };
-                Ok(Some(found.into_iter().map(pair).collect::<Result<_>>()?))
-            }
-            _ => {
-                let pair = |pair: &RawValue| match self.array(pair, pair, EXPECTED)?[..] {
-                    [key, value] => Ok((self.scalar(key)?, self.scalar(value)?)),
-                    _ => self.expected(pair, EXPECTED),
-                };
-                Ok(Some(self.array(raw, raw, EXPECTED)?.into_iter().map(pair).collect::<Result<_>>()?))
-            }
-        }
-    }
-
-    fn boolean(&self, raw: &RawValue) -> Result<Option<bool>> {
-        match raw.get() {
-            "true" => Ok(Some(true)),
-            "false" => Ok(Some(false)),
-            "null" => Ok(None),
-            _ => self.expected(raw, "true, false or null"),
-        }
-    }
-
-    /// What a read found; no answer is `null` in an `ok` completion.
-    fn answer(&self, raw: &RawValue, answered: bool) -> Result<Option<Value>> {
-        Ok(match raw.get().as_bytes().first() {
-            Some(b'n') => answered.then_some(Value::Scalar(Scalar::Null)),
-            Some(b'[') => {
-                let items = self.array(raw, raw, "a list")?;
-                Some(Value::List(items.into_iter().map(|item| self.scalar(item)).collect::<Result<_>>()?))
-            }
-            _ => Some(Value::Scalar(self.scalar(raw)?)),
-        })
-    }
-
-    fn scalar(&self, raw: &RawValue) -> Result<Scalar> {
-        let text = raw.get();
-        if let Ok(int) = text.parse() {
-            return Ok(Scalar::Int(int));
-        }
-        // A number that is too long keeps its digits: as a fraction it would be equal to its neighbours.
-        if text.bytes().all(|b| b == b'-' || b.is_ascii_digit()) {
-            return Ok(Scalar::Json(text.into()));
-        }
-        // `serde_json` reads fractions to within one unit in the last place, the standard library exactly.
-        match text.parse::<f64>() {
-            Ok(fraction) if fraction.is_finite() => Ok(Scalar::from_json(fraction.into())),
-            Ok(_) => self.expected(raw, "a number of 64 bits"),
-            Err(_) => self.json(raw).map(Scalar::from_json),
-        }
-    }
-}
-
-/// JSON.
-impl Decoder<'_> {
-    fn required<'r>(&self, raw: Option<&'r RawValue>, name: &str) -> Result<&'r RawValue> {
-        raw.ok_or_else(|| LineError { column: 1, problem: format!("expected a field \"{name}\", found none") })
-    }
-
-    fn text(&self, raw: &RawValue) -> Result<String> {
-        serde_json::from_str(raw.get()).or_else(|_| self.expected(raw, "a string"))
-    }
-
-    /// A string, or the text of whatever stands in its place.
-    fn words(&self, raw: &RawValue) -> Result<Arc<str>> {
-        match raw.get().starts_with('"') {
-            true => self.text(raw).map(Arc::from),
-            false => Ok(raw.get().into()),
-        }
-    }
-
-    fn array<'r>(&self, raw: &'r RawValue, at: &RawValue, expected: &str) -> Result<Vec<&'r RawValue>> {
-        match raw.get().starts_with('[') {
-            true => serde_json::from_str(raw.get()).map_err(|e| json_error(&e, self.offset(raw))),
-            false => self.expected(at, expected),
-        }
-    }
-
-    fn json(&self, raw: &RawValue) -> Result<Json> {
-        serde_json::from_str(raw.get()).map_err(|e| json_error(&e, self.offset(raw)))
-    }
-
-    fn expected<T>(&self, raw: &RawValue, expected: &str) -> Result<T> {
-        let found: String = raw.get().chars().take(40).collect();
-        let dots = if found.len() < raw.get().len() { "…" } else { "" };
-        let problem = format!("expected {expected}, found {found}{dots}");
-        Err(LineError { column: self.offset(raw) + 1, problem })
-    }
-
-    /// Where in the line this stands: every raw value is a piece of it.
-    fn offset(&self, raw: &RawValue) -> usize {
-        let offset = (raw.get().as_ptr() as usize).wrapping_sub(self.line.as_ptr() as usize);
-        if offset < self.line.len() { offset } else { 0 }
-    }
-}
-
 impl Dialect {
     /// Keywords of Clojure keep their colon in the JSON of some tools.
     fn keyword<'n>(&self, name: &'n str) -> &'n str {
         match self {
             Dialect::Own => name,
             Dialect::Foreign(_) => name.strip_prefix(':').unwrap_or(name),
+        }
+    }
+
+    /// The name that we have for a function.
+    fn function<'n>(&self, name: &'n str) -> &'n str {
+        match (self, self.keyword(name)) {
+            (Dialect::Foreign(_), "get") => "read",
+            (Dialect::Foreign(_), "put") => "write",
+            (_, other) => other,
+        }
+    }
+
+    /// The name that we have for a micro-operation.
+    fn micro_function<'n>(&self, name: &'n str) -> &'n str {
+        match (self, self.keyword(name)) {
+            (Dialect::Foreign(_), "read" | "get") => "r",
+            (Dialect::Foreign(_), "write" | "put") => "w",
+            (_, other) => other,
         }
     }
 }
@@ -396,20 +254,4 @@ impl Foreign {
         let next = FIRST_NAMED_PROCESS + self.processes.len() as u32;
         Process(*self.processes.entry(name).or_insert(next))
     }
-}
-
-/// Other tools may leave out what a `fail` or an `info` was about: it is what its process asked.
-fn asked(f: &str, kind: Kind, process: Process, history: &History, dialect: &Dialect) -> Option<Operation> {
-    let foreign = matches!(dialect, Dialect::Foreign(_)) && matches!(kind, Kind::Fail | Kind::Info);
-    if !foreign || !Operation::is_known(f) {
-        return None;
-    }
-    let asked = history.operation(history.open_invocation(process)?);
-    (asked.f() == f).then_some(asked)
-}
-
-fn json_error(error: &serde_json::Error, offset: usize) -> LineError {
-    let text = error.to_string();
-    let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
-    LineError { column: offset + error.column(), problem: problem.to_owned() }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use indexmap::{Equivalent, IndexSet};
 use rustc_hash::FxBuildHasher;
 
+use super::scalars::Scalars;
 use super::{EventIndex, Function, History, Irregularity, KeyId, MicroFunction, MicroOp, Payload, ValueId};
 use crate::event::{Event, Kind, Process};
 use crate::operation::{Micro, Operation, Scalar, Value};
@@ -160,6 +161,7 @@ impl History {
         self.sessions.push(row.session.unwrap_or(NO_SESSION));
         self.pairs.push(NO_PAIR);
         if let Some(error) = row.error {
+            self.error_bytes += error.len();
             self.errors.insert(index, error);
         }
         if !row.process.is_nemesis() {
@@ -318,10 +320,12 @@ impl History {
         self.intern_value(scalar.into()).map(Payload::Value)
     }
 
+    #[inline]
     pub(crate) fn intern_key(&mut self, key: ScalarRef<'_>) -> Result<KeyId, HistoryError> {
         intern_scalar(&mut self.key_names, key, "keys").map(KeyId)
     }
 
+    #[inline]
     pub(crate) fn intern_value(&mut self, value: ScalarRef<'_>) -> Result<ValueId, HistoryError> {
         intern_scalar(&mut self.values, value, "values").map(ValueId)
     }
@@ -332,11 +336,23 @@ impl History {
         self.lists.len() as u32
     }
 
+    #[inline]
     pub(crate) fn push_element(&mut self, value: ScalarRef<'_>) -> Result<(), HistoryError> {
         let id = self.intern_value(value)?;
         room(self.lists.len(), u32::MAX as usize, "list elements")?;
         self.lists.push(id);
         Ok(())
+    }
+
+    /// The payload of an earlier event once more, for an event that repeats it.
+    pub(crate) fn repeat(&mut self, earlier: EventIndex) -> Result<Payload, HistoryError> {
+        let payload = self.payload(earlier);
+        let Payload::Txn { start: from, len } = payload else { return Ok(payload) };
+        let start = self.micro_count();
+        for i in from..from + len {
+            self.push_micro(self.micro_ops[i as usize])?;
+        }
+        Ok(Payload::Txn { start, len })
     }
 
     /// Length of the arena of micro-operations.
@@ -360,12 +376,13 @@ fn room(len: usize, limit: usize, what: &'static str) -> Result<usize, HistoryEr
     if len < limit { Ok(len) } else { Err(HistoryError::Full { what, limit }) }
 }
 
-fn intern_scalar(table: &mut Interner<Scalar>, scalar: ScalarRef<'_>, what: &'static str) -> Result<u32, HistoryError> {
-    match table.get_index_of(&scalar) {
-        Some(i) => Ok(i as u32),
+#[inline]
+fn intern_scalar(table: &mut Scalars, scalar: ScalarRef<'_>, what: &'static str) -> Result<u32, HistoryError> {
+    match table.find(scalar) {
+        Some(id) => Ok(id),
         None => {
             room(table.len(), u32::MAX as usize, what)?;
-            Ok(table.insert_full(scalar.into()).0 as u32)
+            Ok(table.insert(scalar))
         }
     }
 }
