@@ -10,15 +10,21 @@
 //!   without #7                          3 operations    lost-write
 //!   without #2 as well                  2 operations    –           so #2 is needed
 //! ```
-//! Some anomalies need more than their evidence: that a key was never written to again is a statement about all
-//! operations on it. Then everything on the keys of the evidence is tried, and then the whole history; both are cut
-//! down by halves before single operations (Zeller and Hildebrandt, *Simplifying and Isolating Failure-Inducing Input*,
-//! IEEE TSE 2002). The number of trials is bounded; where the bound is hit, what is left is not minimal and says so.
+//! Only *closed* parts of the history are tried: with a read go the writes that it saw, and a write goes together with
+//! its reads, or a contradiction would appear that was never there (see the module `needs`). Some anomalies need more
+//! than their evidence: that a key was never written to again is a statement about all operations on it. Then
+//! everything on the keys of the evidence is tried, then the whole history, then both with the events of the nemesis,
+//! which say when a run read for the last time. Pieces are taken out by halves before single operations (Zeller and
+//! Hildebrandt, *Simplifying and Isolating Failure-Inducing Input*, IEEE TSE 2002). The number of trials is bounded;
+//! where the bound is hit, what is left is not minimal and says so.
+
+mod needs;
 
 use std::collections::BTreeSet;
 
 use histories::{EventIndex, History, KeyId};
 
+use self::needs::Needs;
 use crate::finding::Anomaly;
 
 /// A small history that shows an anomaly.
@@ -28,7 +34,8 @@ pub struct Minimal {
     pub history: History,
     /// For each of its events the index in the whole history.
     pub places: Vec<EventIndex>,
-    /// Whether no operation can be taken out of it; `false`: the bound on trials was hit first.
+    /// Whether no operation can be taken out of it, alone or with those that need it; `false`: the bound on trials was
+    /// hit first.
     pub minimal: bool,
 }
 
@@ -44,35 +51,50 @@ pub fn minimal(history: &History, anomaly: &Anomaly, shows: impl Fn(&History) ->
         anomaly.operations.iter().copied().chain(anomaly.relations.iter().flat_map(|r| [r.from, r.to])).collect();
     let evidence: Vec<EventIndex> =
         evidence.into_iter().filter(|e| (*e as usize) < history.len()).map(EventIndex).collect();
-    let mut trials = Trials { history, shows: &shows, left: TRIALS };
-    let start = trials.start(&evidence)?;
+    let nemesis = history.nemesis_events().collect();
+    let mut trials = Trials { history, needs: Needs::new(history), shows: &shows, nemesis: Vec::new(), left: TRIALS };
+    let start = trials.start(&evidence).or_else(|| {
+        trials.nemesis = nemesis;
+        trials.start(&evidence)
+    })?;
     let (operations, minimal) = trials.reduce(start);
-    let (history, places) = history.extract(&operations);
+    let (history, places) = trials.part(&operations);
     Some(Minimal { history, places, minimal })
 }
 
 struct Trials<'h, F> {
     history: &'h History,
+    needs: Needs,
     shows: &'h F,
+    /// Events of the nemesis that every part has.
+    nemesis: Vec<EventIndex>,
     left: usize,
 }
 
 impl<F: Fn(&History) -> bool> Trials<'_, F> {
+    /// A history of these operations.
+    fn part(&self, operations: &[EventIndex]) -> (History, Vec<EventIndex>) {
+        let events: Vec<EventIndex> = operations.iter().chain(&self.nemesis).copied().collect();
+        self.history.extract(&events)
+    }
+
     /// Whether these operations alone show it.
     fn shown_by(&mut self, operations: &[EventIndex]) -> bool {
         self.left = self.left.saturating_sub(1);
-        (self.shows)(&self.history.extract(operations).0)
+        (self.shows)(&self.part(operations).0)
     }
 
-    /// The evidence, or everything on its keys, or everything.
+    /// The evidence, or everything on its keys, or everything, each with what it needs.
     fn start(&mut self, evidence: &[EventIndex]) -> Option<Vec<EventIndex>> {
-        if self.shown_by(evidence) {
-            return Some(evidence.to_vec());
+        let evidence = self.needs.with_needed(evidence);
+        if self.shown_by(&evidence) {
+            return Some(evidence);
         }
         let keys: BTreeSet<KeyId> = evidence.iter().flat_map(|e| self.history.keys_of(*e)).collect();
         let history = self.history;
         let all = || history.operations().map(|o| o.invocation);
         let near: Vec<EventIndex> = all().filter(|e| history.keys_of(*e).any(|k| keys.contains(&k))).collect();
+        let near = self.needs.with_needed(&near);
         if near.len() <= LARGEST && self.shown_by(&near) {
             return Some(near);
         }
@@ -96,18 +118,19 @@ impl<F: Fn(&History) -> bool> Trials<'_, F> {
         }
     }
 
-    /// Tries to take out each piece in turn, the last first; whether one went.
+    /// Tries to take out each piece in turn, the last first, with what needs it; whether one went.
     fn pass(&mut self, operations: &mut Vec<EventIndex>, piece: usize) -> bool {
         let mut gone = false;
         let mut end = operations.len();
         while end > 0 && self.left > 0 {
             let start = end.saturating_sub(piece);
-            let rest: Vec<EventIndex> = operations[..start].iter().chain(&operations[end..]).copied().collect();
+            let out = self.needs.with_needing(&operations[start..end]);
+            let rest: Vec<EventIndex> = operations.iter().filter(|o| !out.contains(o)).copied().collect();
             if !rest.is_empty() && self.shown_by(&rest) {
                 *operations = rest;
                 gone = true;
             }
-            end = start;
+            end = start.min(operations.len());
         }
         gone
     }
@@ -132,9 +155,11 @@ mod tests {
         let shows = violated(guarantee, &anomaly.kind);
         let minimal = minimal(&history, anomaly, &shows).expect("it can be shown");
         assert!(minimal.minimal);
+        let needs = Needs::new(&minimal.history);
         for operation in minimal.history.operations() {
+            let out = needs.with_needing(&[operation.invocation]);
             let others: Vec<EventIndex> =
-                minimal.history.operations().map(|o| o.invocation).filter(|e| *e != operation.invocation).collect();
+                minimal.history.operations().map(|o| o.invocation).filter(|e| !out.contains(e)).collect();
             assert!(!shows(&minimal.history.extract(&others).0), "an operation could go");
         }
         let events: Vec<_> = minimal.history.events().map(|e| minimal.history.event(e)).collect();
@@ -144,7 +169,7 @@ mod tests {
     #[test]
     fn what_is_not_needed_goes() {
         let text = "1:ax1 1:ax2 2:rx12 3:ay1 2:rx1 3:ry1 2:rx12";
-        assert_eq!(reduced(text, Guarantee::MonotonicReads), "t=2 1:ax2 2:rx12 t=8 2:rx1");
+        assert_eq!(reduced(text, Guarantee::MonotonicReads), "1:ax1 1:ax2 2:rx12 t=8 2:rx1");
     }
 
     #[test]
@@ -152,6 +177,19 @@ mod tests {
         let text = "1:wx1 2:ry_ 1:wx2 3:rx1 3:wy1 3:rx1";
         let left = reduced(text, Guarantee::Durability);
         assert!(left.contains("wx2") && !left.contains('y'), "{left}");
+    }
+
+    #[test]
+    fn no_part_contradicts_what_the_whole_explains() {
+        let history = notation::history("wx1 wx2 rx2 cx1>3! ix1 +s1 -s1 rs[] eq1 dq1 wy5 ry5 ay1ry51");
+        let needs = Needs::new(&history);
+        let at = |index: u32| EventIndex(index);
+        let needed = |index| needs.with_needed(&[at(index)]).iter().map(|e| e.0).collect::<Vec<_>>();
+        assert!(needed(4).contains(&2), "a read needs the write that it saw");
+        assert!(needed(6).starts_with(&[0, 2]), "a failed compare-and-set needs every write");
+        assert_eq!(needed(18), [16, 18], "what was dequeued needs to be enqueued");
+        assert!(needs.with_needing(&[at(12)]).contains(&at(10)), "an element that was removed was added");
+        assert!(needs.with_needing(&[at(20)]).contains(&at(22)), "a write goes with its reads");
     }
 
     #[test]

@@ -34,11 +34,12 @@ impl History {
     }
 
     /// A history of these operations alone, in the order of this one, with indices of its own, and for each of its
-    /// events the index here. `invocations` may hold an operation twice, and what is no invocation is left out.
+    /// events the index here. Operations are named by their invocations, in any order and as often as one likes; events
+    /// of the nemesis may be among them, and completions are left out.
     pub fn extract(&self, invocations: &[EventIndex]) -> (History, Vec<EventIndex>) {
         let mut events: Vec<EventIndex> = invocations
             .iter()
-            .filter(|e| (e.0 as usize) < self.len() && self.kind(**e) == Kind::Invoke)
+            .filter(|e| (e.0 as usize) < self.len() && self.starts(**e))
             .flat_map(|e| std::iter::once(*e).chain(self.pair_of(*e)))
             .collect();
         events.sort_unstable();
@@ -48,6 +49,10 @@ impl History {
             part.push(&self.event(*event));
         }
         (part, events)
+    }
+
+    fn starts(&self, event: EventIndex) -> bool {
+        self.kind(event) == Kind::Invoke || self.process(event).is_nemesis()
     }
 }
 
