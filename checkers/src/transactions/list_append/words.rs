@@ -247,11 +247,15 @@ impl Words<'_, '_, '_> {
         let append = self.appends(list, to).find(|a| {
             let position = self.0.positions[*a as usize];
             let next = self.next_of(list, read);
-            if position == NONE { next == NONE } else { next == to && position as usize >= self.length(list, read) }
+            let follows = if position == NONE {
+                next == NONE
+            } else {
+                next == to && position as usize >= self.length(list, read)
+            };
+            // A read that contradicts the order may hold one of several elements that follow.
+            follows && !read.contains(&self.0.values[*a as usize])
         })?;
-        let value = self.0.values[append as usize];
-        (!read.contains(&value)).then_some(())?;
-        let (value, key) = (self.value(value), self.key(step.key));
+        let (value, key) = (self.value(self.0.values[append as usize]), self.key(step.key));
         Some(Reason::new(
             step.key,
             format!("{}, without {value}, which {} appended to {key}", self.read(from, step.key, read), self.who(to)),
