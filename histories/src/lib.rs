@@ -33,3 +33,7 @@ extern crate self as histories;
 #[cfg(test)]
 #[path = "../tests/arbitrary/mod.rs"]
 mod arbitrary;
+
+#[cfg(test)]
+#[path = "../tests/foreign/mod.rs"]
+mod foreign;

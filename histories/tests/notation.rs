@@ -182,7 +182,10 @@ fn time_goes_on_by_a_millisecond_unless_it_is_set() {
 
 #[test]
 fn errors_name_the_column_and_what_was_expected() {
-    assert_eq!(error("ax1 b"), "column 5: expected an operation (one of r w a c + - i h e d p o l u { ~ !) or t=, found 'b'");
+    assert_eq!(
+        error("ax1 b"),
+        "column 5: expected an operation (one of r w a c + - i h e d p o l u { ~ !) or t=, found 'b'"
+    );
     assert_eq!(error("a9"), "column 2: expected a key (a letter, or JSON in parentheses), found '9'");
     assert_eq!(
         error("ax"),

@@ -40,7 +40,7 @@ pub(super) enum Dialect {
 }
 
 /// What is remembered of the lines of another tool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Foreign {
     pub processes: BTreeMap<String, u32>,
     pub last_index: Option<u64>,

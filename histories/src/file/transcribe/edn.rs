@@ -165,7 +165,7 @@ impl Form<'_> {
             let Some(byte) = self.input.get(self.at) else { return self.end() };
             let complete = match byte {
                 b'{' => self.open(FrameKind::Map, 1)?,
-                b'[' => self.open(FrameKind::List(b']'), 1)?,
+                b'[' => self.vector()?,
                 b'(' => self.open(FrameKind::List(b')'), 1)?,
                 b'}' | b']' | b')' if self.stack.is_empty() => return self.end(),
                 b'}' | b']' | b')' => self.close(*byte)?,
@@ -232,8 +232,20 @@ impl Form<'_> {
         Ok(())
     }
 
+    fn vector(&mut self) -> Result<bool> {
+        self.begin();
+        if self.integers() {
+            return Ok(true);
+        }
+        self.open_begun(FrameKind::List(b']'), 1)
+    }
+
     fn open(&mut self, kind: FrameKind, len: usize) -> Result<bool> {
         self.begin();
+        self.open_begun(kind, len)
+    }
+
+    fn open_begun(&mut self, kind: FrameKind, len: usize) -> Result<bool> {
         self.push_frame(kind)?;
         self.out.push(if kind == FrameKind::Map { b'{' } else { b'[' });
         self.at += len;

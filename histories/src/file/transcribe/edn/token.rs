@@ -3,17 +3,31 @@
 use super::super::Bad;
 use super::{Form, Halt, Result};
 
-/// What ends a keyword, a symbol or a number.
-const DELIMITER: [bool; 256] = {
-    let mut table = [false; 256];
+/// What a byte is within a keyword, a symbol or a number: part of it as it is, its end, or something to be escaped.
+const PLAIN: u8 = 0;
+const DELIMITER: u8 = 1;
+
+const CLASS: [u8; 256] = {
+    const ODD: u8 = 2;
+    let mut table = [PLAIN; 256];
     let mut i = 0;
+    while i < 0x20 {
+        table[i] = ODD;
+        i += 1;
+    }
+    table[b'\\' as usize] = ODD;
     let delimiters = b" ,;\"()[]{}\n\r\t\x0b\x0c";
+    let mut i = 0;
     while i < delimiters.len() {
-        table[delimiters[i] as usize] = true;
+        table[delimiters[i] as usize] = DELIMITER;
         i += 1;
     }
     table
 };
+
+fn is_delimiter(byte: u8) -> bool {
+    CLASS[usize::from(byte)] == DELIMITER
+}
 
 impl Form<'_> {
     #[inline]
@@ -34,7 +48,7 @@ impl Form<'_> {
     #[inline]
     pub(super) fn token_end(&self, at: usize) -> Result<usize> {
         let rest = self.input.get(at..).unwrap_or_default();
-        match rest.iter().position(|b| DELIMITER[usize::from(*b)]) {
+        match rest.iter().position(|b| is_delimiter(*b)) {
             Some(len) => Ok(at + len),
             None if self.whole => Ok(self.input.len()),
             None => Err(Halt::More),
@@ -42,22 +56,25 @@ impl Form<'_> {
     }
 
     /// A string of what stands from `start` to the end of the token.
+    #[inline]
     pub(super) fn text_until_delimiter(&mut self, start: usize) -> Result<bool> {
-        let end = self.token_end(start)?;
-        let text = &self.input[start..end];
+        let rest = &self.input[start..];
+        let plain = rest.iter().position(|b| CLASS[usize::from(*b)] != PLAIN).unwrap_or(rest.len());
         self.out.push(b'"');
-        if text.iter().all(|b| *b >= b' ' && *b != b'\\') {
-            self.out.extend(text);
-        } else {
-            text.iter().for_each(|byte| self.out.push_escaped(*byte));
+        self.out.extend(&rest[..plain]);
+        self.at = start + plain;
+        if rest.get(plain).is_none_or(|b| !is_delimiter(*b)) {
+            let end = self.token_end(self.at)?;
+            rest[plain..end - start].iter().for_each(|byte| self.out.push_escaped(*byte));
+            self.at = end;
         }
         self.out.push(b'"');
-        self.at = end;
         Ok(true)
     }
 
+    #[inline]
     fn keyword(&mut self) -> Result<bool> {
-        if self.token_end(self.at + 1)? == self.at + 1 {
+        if self.input.get(self.at + 1).is_none_or(|b| is_delimiter(*b)) && self.token_end(self.at + 1)? == self.at + 1 {
             return self.expected("a keyword");
         }
         self.text_until_delimiter(self.at + 1)
@@ -77,6 +94,39 @@ impl Form<'_> {
     }
 
     fn number(&mut self) -> Result<bool> {
+        let rest = &self.input[self.at..];
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        if (digits == 1 || (digits > 1 && rest[0] != b'0')) && rest.get(digits).is_some_and(|b| is_delimiter(*b)) {
+            self.out.extend(&rest[..digits]);
+            self.at += digits;
+            return Ok(true);
+        }
+        self.odd_number()
+    }
+
+    /// A vector of nothing but whole numbers with one space between them, as reads of lists mostly are: copied in one go.
+    #[inline]
+    pub(super) fn integers(&mut self) -> bool {
+        let rest = &self.input[self.at + 1..];
+        let mut number = 0;
+        for (i, byte) in rest.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' if i == number || rest[number] != b'0' => {}
+                b' ' if i > number => number = i + 1,
+                b']' if i > number => {
+                    let start = self.out.bytes.len();
+                    self.out.extend(&self.input[self.at..self.at + i + 2]);
+                    self.out.bytes[start..].iter_mut().filter(|b| **b == b' ').for_each(|b| *b = b',');
+                    self.at += i + 2;
+                    return true;
+                }
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    fn odd_number(&mut self) -> Result<bool> {
         let end = self.token_end(self.at)?;
         let token = &self.input[self.at..end];
         let token = token.strip_prefix(b"+").unwrap_or(token);
@@ -167,12 +217,12 @@ impl Form<'_> {
             b"formfeed" => Some('\u{c}'),
             b"backspace" => Some('\u{8}'),
             [b'u', hex @ ..] if hex.len() == 4 => hexadecimal(hex),
-            [delimiter, ..] if DELIMITER[usize::from(*delimiter)] => Some(char::from(*delimiter)),
+            [delimiter, ..] if is_delimiter(*delimiter) => Some(char::from(*delimiter)),
             other => std::str::from_utf8(other).ok().and_then(single),
         };
         let Some(code) = code else { return self.expected("a character") };
         // Of `\(abc` only the bracket is the character.
-        self.at = if token.first().is_some_and(|b| DELIMITER[usize::from(*b)]) { self.at + 2 } else { end };
+        self.at = if token.first().is_some_and(|b| is_delimiter(*b)) { self.at + 2 } else { end };
         self.out.push(b'"');
         self.push_char(code);
         self.out.push(b'"');
