@@ -1,12 +1,15 @@
 //! Weak consistency: causal consistency and its kin, PRAM, session guarantees, prefixes, staleness.
 //!
 //! - [`sessions`]: reads and writes by sessions: causal consistency (CC, CCv, CM), PRAM.
+//! - [`transactional`]: read committed, read atomic and causal, for transactions on registers.
 
 mod causal;
 mod clocks;
 mod evidence;
 mod memory;
 mod order;
+mod repair;
 pub mod sessions;
 mod table;
 mod trace;
+pub mod transactional;

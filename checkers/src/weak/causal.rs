@@ -20,7 +20,7 @@
 //! what is plain already. So the nodes are brought into one order that extends `co`, near to that in which they were
 //! completed. If no read has in its past a write of its key *later in this order* than the one it read from, the order
 //! itself is the proof that all is well, and no conflict was ever written down. Otherwise the writes found later are
-//! *suspects*:
+//! *suspects* (see [`repair`](super::repair)):
 //!
 //! ```text
 //!   order:   …  w1  …  w2  …  r (reads w1, w2 in its past)        suspect: w2 before w1
@@ -40,12 +40,10 @@ use rustc_hash::FxHashSet;
 
 use super::clocks::{Visitor, holds, sweep};
 use super::order::{Order, Parents, order};
+use super::repair::{Knot, ROUNDS, Wanted, repair};
 use super::table::Table;
 use super::trace::{INITIAL, Kind, Place, Read, Trace};
 use crate::budget::{Exhausted, Meter};
-
-/// Rounds of repair before all conflicts are written down.
-const ROUNDS: usize = 5;
 
 /// A write in the past of a read that the read does not account for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +68,7 @@ pub(crate) struct Contradictions {
     /// Reads from a write that was overwritten in their past.
     pub overwritten: Vec<Suspect>,
     /// Components of the causal order with the conflicts, and the conflicts that are in them.
-    pub conflicts: Vec<(Vec<u32>, Vec<Suspect>)>,
+    pub conflicts: Vec<Knot>,
 }
 
 impl Contradictions {
@@ -84,69 +82,53 @@ impl Contradictions {
 ///
 /// # Errors
 /// When the budget does not suffice.
-pub(crate) fn contradictions(
+pub(crate) fn check(trace: &Trace, convergence: bool, meter: &Meter<'_>) -> Result<Contradictions, Exhausted> {
+    let Order { nodes, components } = order(Parents::of_trace(trace), &trace.by_completion);
+    if components.is_empty() {
+        return check_in(trace, nodes, convergence, meter);
+    }
+    Ok(Contradictions { cycles: components, ..Contradictions::default() })
+}
+
+/// The same, where all nodes are given parents first.
+///
+/// # Errors
+/// When the budget does not suffice.
+pub(crate) fn check_in(
     trace: &Trace,
+    nodes: Vec<u32>,
     convergence: bool,
-    rounds: usize,
     meter: &Meter<'_>,
 ) -> Result<Contradictions, Exhausted> {
-    let Order { mut nodes, components } = order(Parents { trace, more: None }, &trace.by_completion);
-    if !components.is_empty() {
-        return Ok(Contradictions { cycles: components, ..Contradictions::default() });
-    }
-    let mut look = Look::new(trace, &nodes, usize::MAX);
+    contradictions(trace, nodes, convergence, (ROUNDS, usize::MAX), meter)
+}
+
+/// With a limit of rounds of repair, and of looks at single writes.
+fn contradictions(
+    trace: &Trace,
+    nodes: Vec<u32>,
+    convergence: bool,
+    (rounds, patience): (usize, usize),
+    meter: &Meter<'_>,
+) -> Result<Contradictions, Exhausted> {
+    let mut look = Look::new(trace, &nodes, patience);
     sweep(trace, &nodes, meter, &mut look)?;
     let (initial, suspects) = (look.initial, look.suspects);
     let overwritten = overwritten(trace, &nodes, &suspects, meter)?;
     let mut found = Contradictions { initial, overwritten, ..Contradictions::default() };
-    if !convergence || found.is_not_causal() || suspects.is_empty() {
-        return Ok(found);
+    if convergence && !found.is_not_causal() {
+        found.conflicts = repair(trace, nodes, suspects, rounds, meter, |nodes, wanted| match wanted {
+            Wanted::Broken => {
+                let mut look = Look::new(trace, nodes, patience);
+                sweep(trace, nodes, meter, &mut look).map(|()| look.suspects)
+            }
+            Wanted::All => {
+                let mut all = All { trace, by_lane: trace.writers_by_lane(), conflicts: Vec::new() };
+                sweep(trace, nodes, meter, &mut all).map(|()| all.conflicts)
+            }
+        })?;
     }
-    let mut conflicts = suspects;
-    for round in 0..=rounds {
-        let components = reorder(trace, &mut nodes, &conflicts);
-        if !components.is_empty() {
-            found.conflicts = with_conflicts(components, &conflicts);
-            return Ok(found);
-        }
-        if round == rounds {
-            break;
-        }
-        let mut look = Look::new(trace, &nodes, usize::MAX);
-        sweep(trace, &nodes, meter, &mut look)?;
-        if look.suspects.is_empty() {
-            return Ok(found);
-        }
-        conflicts.append(&mut look.suspects);
-        meter.hold(conflicts.len() as u64 * 48)?;
-    }
-    let mut all = All { trace, by_lane: trace.writers_by_lane(), conflicts: Vec::new() };
-    sweep(trace, &nodes, meter, &mut all)?;
-    meter.hold(all.conflicts.len() as u64 * 48)?;
-    found.conflicts = with_conflicts(reorder(trace, &mut nodes, &all.conflicts), &all.conflicts);
     Ok(found)
-}
-
-/// As [`contradictions`], with the usual number of rounds.
-pub(crate) fn check(trace: &Trace, convergence: bool, meter: &Meter<'_>) -> Result<Contradictions, Exhausted> {
-    contradictions(trace, convergence, ROUNDS, meter)
-}
-
-fn reorder(trace: &Trace, nodes: &mut Vec<u32>, conflicts: &[Suspect]) -> Vec<Vec<u32>> {
-    let pairs = conflicts.iter().map(|conflict| (conflict.from, conflict.missed));
-    let more = Table::from_pairs(trace.len(), pairs, 0);
-    let Order { nodes: ordered, components } = order(Parents { trace, more: Some(&more) }, nodes);
-    *nodes = ordered;
-    components
-}
-
-fn with_conflicts(components: Vec<Vec<u32>>, conflicts: &[Suspect]) -> Vec<(Vec<u32>, Vec<Suspect>)> {
-    let within = |component: Vec<u32>| {
-        let holds = |node: &u32| component.binary_search(node).is_ok();
-        let inside = conflicts.iter().filter(|c| holds(&c.from) && holds(&c.missed)).copied().collect();
-        (component, inside)
-    };
-    components.into_iter().map(within).collect()
 }
 
 /// Of the suspects those whose write read from is in the past of the missed one.

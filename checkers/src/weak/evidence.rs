@@ -142,9 +142,20 @@ impl Evidence<'_> {
 
     /// A cycle in a component of the causal order and some conflicts.
     pub(crate) fn cycle(&self, kind: AnomalyType, component: &[u32], conflicts: &[Suspect]) -> Anomaly {
+        self.circle(kind, component, conflicts, true)
+    }
+
+    /// The same, with the order of sessions or without.
+    pub(crate) fn circle(
+        &self,
+        kind: AnomalyType,
+        component: &[u32],
+        conflicts: &[Suspect],
+        sessions: bool,
+    ) -> Anomaly {
         let pairs = conflicts.iter().map(|conflict| (conflict.from, conflict.missed));
         let more = Table::from_pairs(self.trace.len(), pairs, 0);
-        let parents = Parents { trace: self.trace, more: Some(&more) };
+        let parents = Parents { trace: self.trace, sessions, more: Some(&more) };
         let within = |node: u32| component.binary_search(&node).is_ok();
         let starts = conflicts.iter().map(|c| (c.from, c.missed)).chain(component.first().map(|node| (*node, *node)));
         let ways = starts.take(64).filter_map(|(from, to)| way(parents, from, to, LOOKS / 8, within));
@@ -163,7 +174,7 @@ impl Evidence<'_> {
     }
 
     fn is_parent(&self, from: u32, to: u32) -> bool {
-        Parents { trace: self.trace, more: None }.of(to).any(|parent| parent == from)
+        Parents::of_trace(self.trace).of(to).any(|parent| parent == from)
     }
 
     fn conflict(&self, case: &mut Case, conflict: &Suspect) {
@@ -175,7 +186,7 @@ impl Evidence<'_> {
     }
 
     fn walk(&self, case: &mut Case, from: u32, to: u32) {
-        let parents = Parents { trace: self.trace, more: None };
+        let parents = Parents::of_trace(self.trace);
         match way(parents, from, to, LOOKS, |_| true) {
             Some(way) => way.windows(2).for_each(|pair| self.step(case, pair[0], pair[1])),
             None => [from, to].into_iter().for_each(|node| case.name(self.event(node))),

@@ -16,21 +16,31 @@ use super::trace::{INITIAL, Trace};
 #[derive(Clone, Copy)]
 pub(crate) struct Parents<'a> {
     pub trace: &'a Trace,
+    /// Whether the order of sessions counts.
+    pub sessions: bool,
     /// For each node what else precedes it.
     pub more: Option<&'a Table<u32>>,
 }
 
-impl Parents<'_> {
+impl<'a> Parents<'a> {
+    /// Sessions and reads only: the causal order.
+    pub(crate) fn of_trace(trace: &'a Trace) -> Self {
+        Parents { trace, sessions: true, more: None }
+    }
+
     /// The parents one by one; [`INITIAL`] is none, and to be passed over.
     #[inline]
     pub(crate) fn nth(&self, node: u32, i: usize) -> Option<u32> {
-        let Some(i) = i.checked_sub(1) else { return Some(self.trace.before(node).unwrap_or(INITIAL)) };
+        let Some(i) = i.checked_sub(1) else {
+            let before = if self.sessions { self.trace.before(node) } else { None };
+            return Some(before.unwrap_or(INITIAL));
+        };
         let reads = self.trace.reads.of(node);
         if let Some(read) = reads.get(i) {
             return Some(read.from);
         }
         let i = i - reads.len();
-        let joins = self.trace.joins_of(node);
+        let joins = if self.sessions { self.trace.joins_of(node) } else { &[] };
         if let Some(join) = joins.get(i) {
             return Some(join.1);
         }
@@ -38,8 +48,9 @@ impl Parents<'_> {
     }
 
     /// All parents.
-    pub(crate) fn of(&self, node: u32) -> impl Iterator<Item = u32> {
-        (0..).map_while(move |i| self.nth(node, i)).filter(|parent| *parent != INITIAL)
+    pub(crate) fn of(&self, node: u32) -> impl Iterator<Item = u32> + use<'a> {
+        let parents = *self;
+        (0..).map_while(move |i| parents.nth(node, i)).filter(|parent| *parent != INITIAL)
     }
 }
 

@@ -23,6 +23,16 @@ impl<T: Copy> Table<T> {
         self.starts.push(self.items.len() as u32);
     }
 
+    /// Ends a list and sorts it.
+    pub(crate) fn close_sorted(&mut self)
+    where
+        T: Ord,
+    {
+        let start = self.starts.last().map_or(0, |start| *start as usize);
+        self.items[start..].sort_unstable();
+        self.close();
+    }
+
     /// Of the items pushed since `start`, keeps only the last.
     pub(crate) fn keep_last(&mut self, start: usize) {
         if self.items.len() > start + 1 {
@@ -62,12 +72,6 @@ impl<T: Copy> Table<T> {
     pub(crate) fn of_mut(&mut self, list: u32) -> &mut [T] {
         let list = list as usize;
         &mut self.items[self.starts[list] as usize..self.starts[list + 1] as usize]
-    }
-
-    /// Where a list starts among all items.
-    #[inline]
-    pub(crate) fn start(&self, list: u32) -> usize {
-        self.starts[list as usize] as usize
     }
 
     /// All items, list by list.

@@ -119,7 +119,7 @@ pub(crate) struct Trace {
     pub session_of: Vec<u32>,
     /// For each node what it read, in its order.
     pub reads: Table<Read>,
-    /// For each node the keys that it wrote, each once.
+    /// For each node the keys that it wrote, each once, in ascending order.
     pub writes: Table<u32>,
     /// Pairs of a node and one that precedes it in another lane of its session, sorted.
     pub joins: Vec<(u32, u32)>,
@@ -146,12 +146,6 @@ impl Trace {
         self.kinds.len()
     }
 
-    /// Whether a node is there.
-    #[inline]
-    pub(crate) fn is_there(&self, node: u32) -> bool {
-        self.places[node as usize] != Place::ABSENT
-    }
-
     /// The node before this one in its lane.
     #[inline]
     pub(crate) fn before(&self, node: u32) -> Option<u32> {
@@ -174,21 +168,6 @@ impl Trace {
     #[inline]
     pub(crate) fn at(&self, place: Place) -> u32 {
         self.lanes.of(place.lane)[place.position as usize]
-    }
-
-    /// What directly precedes a node: in its session, and what it read from. Calls `take` until it says `false`.
-    pub(crate) fn each_parent(&self, node: u32, mut take: impl FnMut(u32)) {
-        if let Some(before) = self.before(node) {
-            take(before);
-        }
-        for (_, from) in self.joins_of(node) {
-            take(*from);
-        }
-        for read in self.reads.of(node) {
-            if read.from != INITIAL {
-                take(read.from);
-            }
-        }
     }
 
     /// For each key the nodes that wrote it, by lane and position.

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
 pub mod orders;
+pub mod transactions;
 
 use histories::{Event, Kind, Micro, Operation, Process, Scalar, Value, notation};
 

@@ -135,7 +135,7 @@ impl<'h> Numbering<'h> {
 
     fn close(&mut self, invocation: EventIndex) {
         self.events.push(invocation.0);
-        self.writes.close();
+        self.writes.close_sorted();
     }
 
     fn step(&mut self, step: Step) {
