@@ -4,6 +4,7 @@ mod components;
 mod edges;
 mod groups;
 pub mod list_append;
+pub mod predicate;
 mod reading;
 pub mod rw_register;
 mod telling;

@@ -47,12 +47,19 @@ pub(super) struct Transactions<'h> {
     singles: Vec<MicroOp>,
     /// Objects that something else than a transaction changed, in order.
     pub(super) foreign: Vec<KeyId>,
+    /// A custom operation that counts as a transaction without steps.
+    start: Option<EventIndex>,
 }
 
 impl<'h> Transactions<'h> {
     /// All transactions of a history.
     pub(super) fn read(history: &'h History) -> Self {
-        let mut all = Transactions::empty(history);
+        Self::read_after(history, None)
+    }
+
+    /// All transactions of a history, and the end of a custom operation as one without steps.
+    pub(super) fn read_after(history: &'h History, start: Option<EventIndex>) -> Self {
+        let mut all = Transactions { start, ..Transactions::empty(history) };
         let unsure = all.read_certain();
         all.read_uncertain(&unsure);
         all.foreign.sort_unstable();
@@ -72,6 +79,7 @@ impl<'h> Transactions<'h> {
             steps: Vec::with_capacity(room),
             singles: Vec::new(),
             foreign: Vec::new(),
+            start: None,
         }
     }
 
@@ -129,6 +137,7 @@ impl<'h> Transactions<'h> {
                 let (old, new) = (Payload::Value(old), Payload::Value(new));
                 self.single(event, &[(MicroFunction::Read, old), (MicroFunction::Write, new)])
             }
+            (Function::Custom(_), _) if self.start == Some(event) => Some((0, 0)),
             (Function::Custom(_) | Function::Contains | Function::Txn, _) => None,
             _ => {
                 self.foreign.extend(self.history.key(event));

@@ -22,7 +22,12 @@ pub(super) struct Reason {
 impl Reason {
     /// Shown by an object.
     pub(super) fn new(key: KeyId, text: String) -> Reason {
-        Reason { key: Some(key), text }
+        Reason::of(Some(key), text)
+    }
+
+    /// Shown by an object, or by something else.
+    pub(super) fn of(key: Option<KeyId>, text: String) -> Reason {
+        Reason { key, text }
     }
 }
 

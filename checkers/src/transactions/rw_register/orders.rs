@@ -131,12 +131,18 @@ fn left(touch: &Touch) -> Version {
     if touch.write == NONE { touch.read } else { touch.write }
 }
 
+/// Before everything that was written, and before what was read though nobody is known to have written it.
 fn initial_state(versions: &Versions<'_, '_>, touches: &[Touch]) -> Vec<Before> {
-    let written = touches.iter().filter(|t| versions.is_ordered(t.write) && t.write != versions.initial(t.key));
-    written
-        .map(|t| Before {
+    let foreign = |version: Version| version != NONE && versions.writer(version).is_none();
+    let others = touches.iter().flat_map(|t| {
+        let read = Some(t.read).filter(|read| foreign(*read));
+        [Some(t.write), read].into_iter().flatten().map(move |version| (version, t))
+    });
+    let others = others.filter(|(version, t)| versions.is_ordered(*version) && *version != versions.initial(t.key));
+    others
+        .map(|(to, t)| Before {
             from: versions.initial(t.key),
-            to: t.write,
+            to,
             source: Source::Initial,
             first: NONE,
             second: t.row,
