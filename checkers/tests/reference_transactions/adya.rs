@@ -55,7 +55,7 @@ impl Matrix {
 }
 
 /// The levels, in the order of `verdicts`.
-const LEVELS: [&str; 7] = [
+const LEVELS: [&str; 8] = [
     "repeatable-read",
     "update-serializable",
     "consistent-view",
@@ -63,11 +63,12 @@ const LEVELS: [&str; 7] = [
     "graph-snapshot-isolation",
     "graph-parallel-snapshot-isolation",
     "graph-prefix",
+    "graph-read-committed",
 ];
 
 /// What the levels say.
 pub fn verdicts(problem: &Problem) -> impl Iterator<Item = (&'static str, Option<bool>)> {
-    let mut tried = Tried { problem, wr: wr(problem), allowed: [false; 7] };
+    let mut tried = Tried { problem, wr: wr(problem), allowed: [false; LEVELS.len()] };
     if problem.committed(super::Order::None) {
         tried.keys(0, &mut Graph::default());
     }
@@ -90,18 +91,19 @@ struct Graph {
     rw: Matrix,
     /// The same for each key.
     by_key: Vec<(Matrix, Matrix)>,
+    orders: Vec<Vec<usize>>,
 }
 
 struct Tried<'a> {
     problem: &'a Problem,
     wr: Matrix,
-    allowed: [bool; 7],
+    allowed: [bool; LEVELS.len()],
 }
 
 impl Tried<'_> {
     /// Tries all orders of the versions of this key, then of the next ones.
     fn keys(&mut self, key: usize, graph: &mut Graph) {
-        if graph.ww.or(&self.wr).has_cycle() || self.allowed == [true; 7] {
+        if graph.ww.or(&self.wr).has_cycle() || self.allowed == [true; LEVELS.len()] {
             return;
         }
         if key == self.problem.writers.len() {
@@ -143,9 +145,14 @@ impl Tried<'_> {
         graph.ww = graph.ww.or(&ww);
         graph.rw = graph.rw.or(&rw);
         graph.by_key.push((ww, rw));
+        graph.orders.push(order.to_vec());
     }
 
     fn judge(&mut self, graph: &Graph) {
+        let position = |key: usize, t: usize| graph.orders[key].iter().position(|w| *w == t).map_or(0, |i| i + 1);
+        if !self.problem.objects_in_order(position) {
+            return;
+        }
         let dependencies = graph.ww.or(&self.wr);
         let (all, closed) = (dependencies.or(&graph.rw), dependencies.closed());
         let writing = self.problem.writers.iter().fold(0, |mask, w| mask | w);
@@ -154,7 +161,8 @@ impl Tried<'_> {
         let cursor = graph.by_key.iter().any(|(ww, rw)| ww.then(rw).has_loop());
         let snapshot = dependencies.or(&dependencies.then(&graph.rw)).has_cycle();
         let prefix = self.wr.or(&self.wr.then(&graph.rw)).or(&graph.ww).has_cycle();
-        let found = [all.has_cycle(), bits(self.problem.all).any(update), single, cursor, snapshot, single, prefix];
+        let update = bits(self.problem.all).any(update);
+        let found = [all.has_cycle(), update, single, cursor, snapshot, single, prefix, false];
         for (allowed, found) in self.allowed.iter_mut().zip(found) {
             *allowed |= !found;
         }

@@ -50,7 +50,8 @@ pub mod small;
 
 use problem::Problem;
 pub use raw::Raw;
-use search::{Order, Rule, Sees};
+pub use search::Order;
+use search::{Rule, Sees};
 
 /// What the definitions say: by model, `None` where they say nothing about such a history.
 pub type Verdicts = Vec<(&'static str, Option<bool>)>;
@@ -88,18 +89,33 @@ const UNCOMMITTED: [(&str, Order); 3] = [
 /// What the definitions say about a history of at most [`raw::MOST`] transactions.
 pub fn verdicts(raw: &Raw) -> Verdicts {
     let problem = Problem::new(raw, raw.observed());
+    judge(raw, &problem)
+}
+
+/// The same, if it is also true of each object by itself that its versions follow an order.
+pub fn verdicts_if(raw: &Raw, each_object: Order) -> Verdicts {
+    let mut problem = Problem::new(raw, raw.observed());
+    problem.each_object = each_object;
+    let all = judge(raw, &problem).into_iter();
+    // Those that are decided without an order of versions.
+    all.filter(|(model, _)| UNCOMMITTED.iter().chain(&COMMITTED).all(|m| m.0 != *model)).collect()
+}
+
+fn judge(raw: &Raw, problem: &Problem) -> Verdicts {
     let certain = Problem::new(raw, raw.certain());
     let mut verdicts = Vec::with_capacity(32);
     for (model, order) in UNCOMMITTED {
-        verdicts.push((model, certain.uncommitted(order)));
+        // Adya leaves open whether an unfinished writer whose version was read and overwritten has committed.
+        let (least, most) = (certain.uncommitted(order), problem.uncommitted(order));
+        verdicts.push((model, least.filter(|_| least == most)));
     }
     for (model, order) in COMMITTED {
         verdicts.push((model, Some(problem.committed(order))));
     }
     for (model, rule) in ATOMIC {
-        verdicts.push((model, Some(problem.is_atomic() && search::exists(&problem, rule))));
+        verdicts.push((model, Some(problem.is_atomic() && search::exists(problem, rule))));
     }
-    verdicts.extend(adya::verdicts(&problem));
+    verdicts.extend(adya::verdicts(problem));
     verdicts
 }
 

@@ -23,6 +23,8 @@ pub struct Problem {
     pub before: Vec<u16>,
     pub session: Vec<u16>,
     pub realtime: Vec<u16>,
+    /// The order that the versions of each object follow.
+    pub each_object: Order,
     /// Whether all writes of each key have known places, but for one at the most.
     pub complete: bool,
     /// A step disagrees with the steps before it in its transaction.
@@ -35,8 +37,9 @@ pub struct Problem {
     future: bool,
     /// Nobody wrote what was read.
     unwritten: bool,
-    /// One list is not a beginning of the other, or holds an element twice, or not the one that its writer appended
-    /// before.
+    /// A list holds an element, but not one that its writer appended before it.
+    pub torn: bool,
+    /// One list is not a beginning of the other, or holds an element twice.
     incompatible: bool,
     /// A transaction's appends to one list have another's between them.
     interleaved: bool,
@@ -152,7 +155,7 @@ impl Problem {
         for (i, value) in longest.iter().enumerate() {
             let Writer::Txn(w, at) = self.writer(raw, key, *value) else { continue };
             let own = raw.txns[w].steps[..at].iter().rev().filter_map(Step::written).find(|o| o.0 == key);
-            self.incompatible |= own.is_some_and(|o| !longest[..i].contains(&o.1));
+            self.torn |= own.is_some_and(|o| !longest[..i].contains(&o.1));
             if known.last() != Some(&w) {
                 self.interleaved |= known.contains(&w);
                 known.push(w);
@@ -184,9 +187,29 @@ impl Problem {
         }
     }
 
+    /// Whether the versions of each object follow the order that they should, where `position` says for each object
+    /// and writer where its version stands, from 1.
+    pub fn objects_in_order(&self, position: impl Fn(usize, usize) -> usize) -> bool {
+        if self.each_object == Order::None {
+            return true;
+        }
+        (0..self.writers.len()).all(|key| {
+            let wrote = |t: usize| (self.writers[key] >> t & 1 == 1).then(|| position(key, t));
+            let read = |t: usize| {
+                let read = self.reads[t].iter().find(|r| r.key as usize == key);
+                read.map(|r| r.from.map_or(0, |w| position(key, w)))
+            };
+            let (first, last) = (|t| read(t).or_else(|| wrote(t)), |t| wrote(t).or_else(|| read(t)));
+            super::search::bits(self.all).all(|t| {
+                let earlier = super::search::bits(self.ordered(self.each_object, t));
+                first(t).is_none_or(|v| earlier.into_iter().filter_map(last).all(|before| before <= v))
+            })
+        })
+    }
+
     /// Whether the model of the lists' versions explains them at all.
     fn is_sound(&self) -> bool {
-        !self.unwritten && !self.incompatible
+        !self.unwritten && !self.incompatible && !self.torn
     }
 
     /// Adya's PL-1, with an order besides; `None` where there is no telling what was overwritten.

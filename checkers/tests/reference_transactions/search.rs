@@ -8,9 +8,10 @@
 use super::problem::Problem;
 
 /// An order that must be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// None.
+    #[default]
     None,
     /// That of each process.
     Session,
@@ -70,7 +71,7 @@ impl Search<'_> {
     fn place(&mut self, placed: u16) -> bool {
         let left = self.problem.all & !placed;
         if left == 0 {
-            return true;
+            return self.problem.objects_in_order(|_, t| self.upto[t].count_ones() as usize);
         }
         for t in bits(left) {
             if self.first[t] & !placed == 0 {
