@@ -4,9 +4,9 @@ mod linearizability_support;
 
 use std::path::Path;
 
-use checkers::Budget;
-use checkers::linearizability::registers;
-use histories::{Event, History};
+use checkers::linearizability::{key_value, multi_register, registers};
+use checkers::{Assumptions, Budget, Question};
+use histories::{Event, History, Scalar};
 use linearizability_support::{foreign, question, verdict};
 
 /// The logs of etcd that are linearizable, after `porcupine_test.go`; the others are not.
@@ -40,5 +40,27 @@ fn registers_of_knossos() {
         for path in files {
             assert_eq!(register(&foreign::edn(&path)), expected, "{}", name(&path));
         }
+    }
+}
+
+#[test]
+fn multi_register_of_knossos() {
+    let files = foreign::corpus("knossos/multi-register/good");
+    assert_eq!(files.len(), 1);
+    let history = History::from_events(&foreign::edn(&files[0]));
+    let assume = Assumptions { initial: Some(Scalar::Int(0)), ..Assumptions::default() };
+    let zero = Question { assume, ..question() };
+    assert!(verdict(&history, &multi_register::check(&history, &zero, &Budget::default())));
+    assert!(!verdict(&history, &multi_register::check(&history, &question(), &Budget::default())), "it begins with 0");
+}
+
+#[test]
+fn maps_of_strings() {
+    let files = foreign::corpus("porcupine/kv");
+    assert_eq!(files.len(), 3);
+    for path in files {
+        let history = History::from_events(&foreign::edn(&path));
+        let linearizable = verdict(&history, &key_value::check(&history, &question(), &Budget::default()));
+        assert!(!linearizable, "{}", name(&path));
     }
 }

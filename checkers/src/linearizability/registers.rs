@@ -34,6 +34,7 @@ use super::words;
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
 use crate::models::AnomalyType;
+pub(super) use explain::earliest;
 use front::Front;
 use operations::{Op, Registers};
 use zones::{Numbers, Violation, Zones};

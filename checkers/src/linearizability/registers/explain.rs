@@ -35,7 +35,7 @@ pub(super) fn stuck(ops: &[Op], initial: u32, ended: usize, meter: &Meter<'_>) -
 }
 
 /// The least `i` below `len` that fails, where all after it do; a good guess helps.
-fn earliest(guess: usize, len: usize, fails: impl Fn(usize) -> bool) -> usize {
+pub(in crate::linearizability) fn earliest(guess: usize, len: usize, fails: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, len - 1);
     let mut stride = 1;
     if fails(guess) {
