@@ -17,11 +17,14 @@
 //!   text, but not smaller than gzip.
 //! - **The names of Jepsen's fields,** so that whoever knows those can read these. A file without a first line of ours
 //!   is taken for a history of another tool, and read with the freedoms that the reference lists.
+//! - **One reader of events.** EDN, JSON arrays and logs are transcribed into JSON Lines on the way, so what an operation
+//!   means is decided once, and a damage is still named by its place in the file.
 //! - **Nothing after a damage is returned.** A history with a hole in it is not a history: an operation that seems to
 //!   be missing, or open, would become an anomaly that never was.
-//! - **Two readers.** The lines that [`HistoryWriter`] writes are read by a scanner that knows their exact shape and
-//!   goes straight into the columns; whatever it does not recognise is read by `serde_json`. A property test holds
-//!   that both read the same.
+//! - **A fast and a tolerant reader.** Lines as they mostly are go straight into the columns; whatever the fast
+//!   reader does not recognise is read by `serde_json`. Property tests hold that both read the same.
+//! - **Two threads** for long files: one reads, decompresses and transcribes, the other takes the events in, in their
+//!   order. With more threads, tables of keys and values would have to be merged, for a file that is read in a second.
 //!
 //! # What it does not detect
 //!

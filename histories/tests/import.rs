@@ -694,7 +694,7 @@ proptest! {
     #[test]
     fn what_is_said_in_other_words_is_read_back(recorded in arbitrary::events(0..20), zipped: bool) {
         // Without an answer, other tools' completions say what was asked; here they say it themselves.
-        let recorded: Vec<Event> = recorded.into_iter().filter(|event| foreign::is_said(event)).collect();
+        let recorded: Vec<Event> = recorded.into_iter().filter(foreign::is_said).collect();
         for format in [InputFormat::Jsonl, InputFormat::Edn, InputFormat::Json] {
             let text = in_words(format, &recorded);
             let bytes = if zipped { gzip(text.as_bytes()) } else { text.clone().into_bytes() };

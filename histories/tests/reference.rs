@@ -4,15 +4,18 @@ use std::path::Path;
 
 use histories::file::{HistoryWriter, read_from};
 
-fn examples() -> Vec<String> {
+fn examples(language: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/history-format.md");
     let page = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    page.split("```jsonl\n").skip(1).filter_map(|block| Some(block.split_once("```")?.0.to_owned())).collect()
+    page.split(&format!("```{language}\n"))
+        .skip(1)
+        .filter_map(|block| Some(block.split_once("```")?.0.to_owned()))
+        .collect()
 }
 
 #[test]
 fn the_example_is_a_whole_history_in_the_writers_own_words() {
-    let example = &examples()[0];
+    let example = &examples("jsonl")[0];
     let loaded = read_from(example.as_bytes()).expect("a history");
     assert_eq!(loaded.damage, None);
     assert_eq!(loaded.history.irregularities(), []);
@@ -26,7 +29,7 @@ fn the_example_is_a_whole_history_in_the_writers_own_words() {
 
 #[test]
 fn the_example_of_another_tool_is_read() {
-    let loaded = read_from(examples()[1].as_bytes()).expect("a history");
+    let loaded = read_from(examples("jsonl")[1].as_bytes()).expect("a history");
     assert_eq!((loaded.damage, loaded.header), (None, None));
     let h = loaded.history;
     let lines: Vec<_> = h.events().map(|e| format!("{} {}", h.process(e), h.operation(e))).collect();
@@ -41,4 +44,30 @@ fn the_example_of_another_tool_is_read() {
         ]
     );
     assert_eq!(h.events().last().and_then(|e| h.error(e)), Some("[\"timeout\",5]"));
+}
+
+/// The events of an example, which are read to its end.
+fn lines(example: &str) -> Vec<String> {
+    let loaded = read_from(example.as_bytes()).expect("a history");
+    assert_eq!((loaded.damage, loaded.header), (None, None));
+    let h = loaded.history;
+    h.events().map(|e| format!("{} {} {}", h.process(e), h.kind(e).name(), h.operation(e))).collect()
+}
+
+#[test]
+fn the_example_in_edn_is_read() {
+    assert_eq!(
+        lines(&examples("edn")[0]),
+        [
+            "0 invoke txn [append x ← 1, read y]",
+            "0 ok txn [append x ← 1, read y → [1 2]]",
+            "1 ok read → [1 2]",
+            "nemesis info start {\"n1\":[\"n2\"]}"
+        ]
+    );
+}
+
+#[test]
+fn the_example_of_a_log_is_read() {
+    assert_eq!(lines(&examples("text")[0]), ["0 invoke cas 2 → 4", "0 info cas 2 → 4", "1 fail read"]);
 }

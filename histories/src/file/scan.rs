@@ -5,6 +5,7 @@
 //! [`super::decode`] reads the line then, and decides what it is.
 
 mod fields;
+mod flat;
 
 use std::sync::Arc;
 
@@ -117,10 +118,7 @@ impl<'a, const LOOSE: bool> Scanner<'a, LOOSE> {
             other => match ItemFunction::from_name(other) {
                 Some(f) if self.eat("null") => (Function::Item(f), nothing(answered)),
                 Some(f) => (Function::Item(f), self.update(history)?),
-                None => {
-                    self.expect("null")?;
-                    (history.intern_function(other).ok()?, nothing(true))
-                }
+                None => (history.intern_function(other).ok()?, self.custom(history)?),
             },
         })
     }
@@ -173,8 +171,21 @@ impl<'a, const LOOSE: bool> Scanner<'a, LOOSE> {
     }
 
     fn update(&mut self, history: &mut History) -> Option<Payload> {
+        if self.rest().first() == Some(&b'{') {
+            return self.flat(history);
+        }
         let value = self.scalar()?;
         history.intern_value(value).ok().map(Payload::Value)
+    }
+
+    /// The value of a custom operation is kept as JSON text, strings and numbers too.
+    fn custom(&mut self, history: &mut History) -> Option<Payload> {
+        if self.eat("null") { Some(nothing(true)) } else { self.flat(history) }
+    }
+
+    fn flat(&mut self, history: &mut History) -> Option<Payload> {
+        let text = self.flat_json()?;
+        history.intern_value(ScalarRef::Json(&text)).ok().map(Payload::Value)
     }
 
     fn answer(&mut self, answered: bool, history: &mut History) -> Option<Payload> {

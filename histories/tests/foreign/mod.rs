@@ -151,6 +151,6 @@ pub fn is_said(event: &Event) -> bool {
     !(completes && (value.is_null() || value.is_string()))
         && !matches!(name, "get" | "put")
         && !name.starts_with(':')
-        && !(value.as_array().is_some_and(|items| items.len() == 2))
+        && value.as_array().is_none_or(|items| items.len() != 2)
         && !(name == "contains" || name.contains(|c: char| !c.is_ascii_graphic()))
 }
