@@ -11,8 +11,13 @@
 //! ```
 //! An extra node in the middle would be small, but it would put a step between two anti-dependencies in a row and so
 //! change what a cycle proves. So the extra nodes are used first, and only to find out which edges matter: an edge is on
-//! a cycle only if both of its ends are in the strongly connected component of the middle. Only those are written out.
-//! In a history without anomalies there are none.
+//! a cycle only if both of its ends are in the strongly connected component of the middle. In a history without anomalies
+//! there are none.
+//!
+//! Where there are, one more thought helps. A cycle that enters a reader by real time may as well enter the one that
+//! began last, and one that leaves a writer by real time may as well leave the one that ended first. So all that is
+//! written out is from the readers that are entered by their data, and the last two, to the writers that are left by
+//! their data, and the first two (two, in case that the best is one and the same transaction).
 //!
 //! Small products are written out at once. Where even those that matter are more than [`MOST`], the rest is left out,
 //! and said so.
@@ -79,14 +84,18 @@ impl Edges {
             return Ok((self.edges, None));
         }
         let components = self.components(txns, order, meter)?;
+        let (entered, left) = self.by_data(&components, txns.node_count);
         let room = MOST + self.edges.len();
-        let first_middle = txns.node_count as usize;
         let mut left_out = 0;
         for (number, join) in self.joins.iter().enumerate() {
-            let of_middle = components[first_middle + number];
+            let of_middle = components[txns.node_count as usize + number];
             let inside = |m: &&u32| components[**m as usize] == of_middle;
-            let from: Vec<u32> = self.members[join.start..join.middle].iter().filter(inside).copied().collect();
-            let to: Vec<u32> = self.members[join.middle..join.end].iter().filter(inside).copied().collect();
+            let mut from: Vec<u32> = self.members[join.start..join.middle].iter().filter(inside).copied().collect();
+            let mut to: Vec<u32> = self.members[join.middle..join.end].iter().filter(inside).copied().collect();
+            if let Order::Realtime { invoked, completed } = order {
+                keep(&mut from, &entered, |node| std::cmp::Reverse(invoked[node as usize]));
+                keep(&mut to, &left, |node| completed[node as usize]);
+            }
             if self.edges.len() + from.len() * to.len() > room {
                 left_out += from.len() * to.len();
                 continue;
@@ -97,6 +106,23 @@ impl Edges {
         let doubt = (left_out > 0)
             .then(|| format!("{left_out} dependencies on writes whose order nobody saw were too many to look at"));
         Ok((self.edges, doubt))
+    }
+
+    /// Which nodes are entered, and which ones left, within their components by their data.
+    fn by_data(&self, components: &[u32], nodes: u32) -> (Vec<bool>, Vec<bool>) {
+        let (mut entered, mut left) = (vec![false; nodes as usize], vec![false; nodes as usize]);
+        for (from, to, _) in &self.edges {
+            if components[*from as usize] == components[*to as usize] {
+                (left[*from as usize], entered[*to as usize]) = (true, true);
+            }
+        }
+        for (number, join) in self.joins.iter().enumerate() {
+            let of_middle = components[nodes as usize + number];
+            let inside = |m: &&u32| components[**m as usize] == of_middle;
+            self.members[join.start..join.middle].iter().filter(inside).for_each(|m| left[*m as usize] = true);
+            self.members[join.middle..join.end].iter().filter(inside).for_each(|m| entered[*m as usize] = true);
+        }
+        (entered, left)
     }
 
     /// The strongly connected component of each node, and of the middle of each join.
@@ -117,6 +143,15 @@ impl Edges {
         meter.spend(pairs.len() as u64)?;
         Ok(super::components::components(next, &pairs))
     }
+}
+
+/// Keeps the marked nodes and the two that are best.
+fn keep<K: Ord>(nodes: &mut Vec<u32>, marked: &[bool], rank: impl Fn(u32) -> K) {
+    let mut best = nodes.clone();
+    best.sort_by_key(|node| rank(*node));
+    best.dedup();
+    best.truncate(2);
+    nodes.retain(|node| marked[*node as usize] || best.contains(node));
 }
 
 /// Each node before the next one of its process.

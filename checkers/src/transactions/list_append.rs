@@ -53,6 +53,7 @@ use super::reading::{MOST_ROWS, Transactions};
 use super::telling::{some_objects, tell_cycles};
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
+use crate::fold::words as phrases;
 
 /// Finds the anomalies of lists that transactions read and append to.
 pub fn check(history: &History, question: &Question, budget: &Budget<'_>) -> Found {
@@ -99,8 +100,8 @@ fn count(lists: &Lists<'_, '_>, found: &mut Found) {
     if !read.is_empty() {
         let which = some_objects(lists.txns, &read);
         found.doubts.push(format!(
-            "{} elements were appended more than once and read: whose they are is not known, in {which}",
-            read.len()
+            "{} appended more than once and read: whose is not known, in {which}",
+            phrases::count(read.len() as u64, "element was", "elements were")
         ));
     }
 }

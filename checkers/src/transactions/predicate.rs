@@ -49,6 +49,7 @@ use super::reading::{MOST_ROWS, Transactions};
 use super::telling::tell_cycles;
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
+use crate::fold::words as phrases;
 
 /// Finds the anomalies of objects that transactions change and read by predicates.
 pub fn check(history: &History, question: &Question, budget: &Budget<'_>) -> Found {
@@ -73,7 +74,10 @@ fn look(history: &History, question: &Question, meter: &Meter<'_>, found: &mut F
     let strange: Vec<String> =
         reads.predicates.iter().filter(|p| p.1.is_none()).map(|p| history.key_name(*p.0).to_string()).collect();
     if let Some(first) = strange.first() {
-        found.doubts.push(format!("{} predicates are not understood, the first is {first}", strange.len()));
+        found.doubts.push(format!(
+            "{} not understood, the first is {first}",
+            phrases::count(strange.len() as u64, "predicate is", "predicates are")
+        ));
     }
     changes(&mut reads);
     let edges = std::mem::take(&mut reads.edges);
@@ -104,8 +108,8 @@ fn count(objects: &Objects<'_, '_>, found: &mut Found) {
         keys.iter().filter(|key| objects.of(**key).len() > 2).map(|key| objects.name(*key)).collect();
     if let Some(first) = often.first() {
         found.doubts.push(format!(
-            "{} objects are changed more than once, so that the order of their versions is not known: the first is {first}",
-            often.len()
+            "{} changed more than once, so that the order of versions is not known: the first is {first}",
+            phrases::count(often.len() as u64, "object is", "objects are")
         ));
     }
 }

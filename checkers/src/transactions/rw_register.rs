@@ -48,6 +48,7 @@ use super::reading::{MOST_ROWS, Row, Transactions};
 use super::telling::{some_objects, tell_cycles};
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
+use crate::fold::words as phrases;
 use crate::graphs::Relations;
 use crate::models::AnomalyType;
 
@@ -95,9 +96,10 @@ fn count(versions: &Versions<'_, '_>, found: &mut Found) {
         (0..versions.all.len()).filter(|v| versions.all[*v].ambiguous).map(|v| versions.key(v as u32)).collect();
     if !ambiguous.is_empty() {
         let (count, which) = (ambiguous.len(), some_objects(versions.txns, &ambiguous));
+        let values = phrases::count(count as u64, "value was", "values were");
         found.doubts.push(format!(
-            "{count} values were written by several transactions, or were there from the start: whose they are is not \
-             known, in {which}"
+            "{values} written by several transactions or there from the start: whose is not known, in \
+             {which}"
         ));
     }
 }

@@ -74,6 +74,7 @@ impl Words<'_, '_, '_> {
         let (who, name) = (self.0.txns.who(row), self.0.name(key));
         match version.state {
             State::Dead => format!("{who} deleted {name}"),
+            State::Value(_) if row == self.0.start => format!("{who} made {name} at the start"),
             _ => format!("{who} made {name} {}", self.state(key, version)),
         }
     }
@@ -140,8 +141,8 @@ impl Words<'_, '_, '_> {
         let versions = self.0.of(key);
         let by_predicate = relation.meets(Relations::WRP.or(Relations::RWP));
         let found = |state: String| match by_predicate {
-            true => format!("{}, to which {} was {state}", self.read_by(reader, step), self.0.name(key)),
-            false => format!("{} found {} {state}", self.0.txns.who(reader), self.0.name(key)),
+            true => format!("{} and saw {} as {state}", self.read_by(reader, step), self.0.name(key)),
+            false => format!("{} saw {} as {state}", self.0.txns.who(reader), self.0.name(key)),
         };
         match saw {
             Saw::Before if relation == Relations::RW && writer == self.0.start => {

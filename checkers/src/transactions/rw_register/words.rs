@@ -172,17 +172,18 @@ impl Dependencies<'_, '_, '_> {
         (version != NONE && touch.write != NONE).then_some(())?;
         let successors = &self.orders.before[self.orders.of_version.range(version as usize)];
         let before = successors.iter().find(|b| b.to == touch.write)?;
-        let (key, who) = (words.key(touch.key), words.who(touch.row));
-        let did = if reads { "read" } else { "wrote" };
-        let order = if before.source == Source::Update && before.first == touch.row {
-            format!("after it had read {}", words.value(version))
-        } else {
-            format!("and {} in {key}: {}", words.order(before), words.source(before))
+        let (did, from_or_to) = if reads { ("read", "from") } else { ("wrote", "to") };
+        let order = match before.source {
+            Source::Initial => "and what was there at the start came before that".to_owned(),
+            Source::Update if before.first == touch.row => format!("after it had read {}", words.value(version)),
+            _ => format!("and {}, since {}", words.order(before), words.source(before)),
         };
         let text = format!(
-            "{} {did} {} and {who} wrote {} to {key}, {order}",
+            "{} {did} {} {from_or_to} {}, and {} wrote {} to it, {order}",
             words.who(from),
             words.value(version),
+            words.key(touch.key),
+            words.who(touch.row),
             words.value(touch.write)
         );
         Some(Reason::new(touch.key, text))
