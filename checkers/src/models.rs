@@ -9,12 +9,11 @@ mod anomaly;
 mod cycles;
 pub mod lattice;
 mod model;
+mod notes;
 pub mod table;
 
 pub use anomaly::AnomalyType;
 pub use cycles::{CYCLE_SPECS, CycleSpec, classify, cycle_spec};
-pub use lattice::{
-    Boundary, VersionOrder, boundary, boundary_under, needs, prohibited, prohibited_under, worst_first,
-};
+pub use lattice::{Boundary, VersionOrder, boundary, boundary_under, needs, prohibited, prohibited_under, worst_first};
 pub use model::Model;
 pub use table::{AnomalyAbout, Example, ModelAbout, Needs, Scope};

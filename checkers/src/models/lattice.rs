@@ -105,7 +105,7 @@ pub fn worst_first(kinds: impl IntoIterator<Item = AnomalyType>) -> Vec<AnomalyT
 /// real time holds that of each process.
 pub fn needs(models: &[Model], anomalies: &[AnomalyType]) -> (bool, bool) {
     let prohibited = prohibited(models, anomalies);
-    let any = |ending: &str| prohibited.iter().any(|kind| kind.name().ends_with(ending));
+    let any = |ending: &str| prohibited.iter().any(|kind| kind.in_elle() && kind.name().ends_with(ending));
     let realtime = any("-realtime");
     (!realtime && any("-process"), realtime)
 }
@@ -124,6 +124,12 @@ impl Model {
     /// All stronger models, by name: what does not satisfy this one does not satisfy them.
     pub fn implied_by(self) -> Vec<Model> {
         by_name().filter(|m| LATTICE.weaker(*m) & of_model(self) != 0).collect()
+    }
+
+    /// Whether Elle has it and forbids nothing for it.
+    pub fn is_silent_in_elle(self) -> bool {
+        let node = &LATTICE.models[self as usize];
+        node.row.in_elle && node.forbids_in_elle == 0
     }
 
     /// Whether some order of the versions will do, whichever it really was.

@@ -73,7 +73,7 @@ pub(super) const ROWS: &[AnomalyAbout] = &[
         BOUAJJANI,
     )
     .example(
-        "0:wz1 0:wx1 0:wy1 1<wx2 1:rz_ 1:ry1 1:rx2",
+        "0:wz1 0:wx1 0:wy1 1:wx2 1:rz_ 1:ry1 1:rx2",
         "Process 1 read y = 1, so it has seen x = 1, and then read x = 2: it put its 2 behind that 1. But its 2 came before \
          it found z empty, and z was written before x = 1.",
     ),

@@ -68,8 +68,9 @@ pub(super) const ROWS: &[AnomalyAbout] = &[
         ELLE,
     )
     .example(
-        "0:rx1wx2 1:rx2wx1",
-        "One transaction replaced 1 by 2, the other one 2 by 1, and each value was written once.",
+        "0:{wx1} 1:{wx2} 2:{rx2} 3:{rx1}",
+        "If x by itself is linearizable, 1 came before 2, since it was written before, and after 2, since it was read \
+         afterwards.",
     ),
     AnomalyAbout::new(
         PredicateReadMiss,
@@ -90,11 +91,13 @@ pub(super) const ROWS: &[AnomalyAbout] = &[
         LostAppend,
         Transactions,
         0,
-        "An element whose append was acknowledged is missing from every read that began afterwards.",
-        "Jepsen's lost writes; each missing read is a cycle with one anti-dependency that closes through real time.",
+        "No read shows an element whose append was acknowledged, although one shows what others began to append only \
+         afterwards.",
+        "Jepsen's lost writes. It is a cycle of overwriting that closes through real time: the lost element can only come \
+         after those that were shown.",
     )
-    .example("0:{ax1} 1:{ax2} 2:{rx2}", "The append of 1 was acknowledged, and 1 is gone.")
-    .also_implies(&[GSingleItemRealtime]),
+    .example("0:{ax1} 1:{ax2} 2:{rx2}", "The append of 1 was acknowledged before that of 2 began, and 1 is gone.")
+    .also_implies(&[G0Realtime, GSingleItemRealtime]),
     AnomalyAbout::ours(
         LongFork,
         Transactions,
@@ -109,6 +112,20 @@ pub(super) const ROWS: &[AnomalyAbout] = &[
         "Process 2 saw x and missed y; process 3 saw y and missed x.",
     )
     .also_implies(&[GNonadjacentItem]),
+    AnomalyAbout::ours(
+        GMonotonicProcess,
+        Transactions,
+        5,
+        "A transaction's view went backwards while it ran, by the order of sessions: it had seen a transaction, and then \
+         read an object older than that one has it, where only a session tells which version is the older.",
+        "Biswas, Enea: On the Complexity of Checking Transactional Consistency (OOPSLA 2019): read committed, whose order \
+         of commits keeps that of each session.",
+    )
+    .example(
+        "0:{wx1} 0:wx2wy2 1:ry2rx1",
+        "Process 1 saw y = 2, and then found x older than the same transaction has it.",
+    )
+    .also_implies(&[NotCausal]),
     AnomalyAbout::ours(
         FracturedRead,
         Transactions,
