@@ -11,6 +11,9 @@
 //! | [`queue`]           | the same, in any order                       | moments of emptiness                    | O(n)       |
 //! | [`priority_queue`]  | `enqueue`, `dequeue`; the largest goes first | moments without anything larger         | O(n log n) |
 //! | [`stack`]           | `push`, `pop`                                | who can lie at the bottom               | O(n log n) |
+//! | [`set`]             | `add`, `remove`, `contains`, whole reads     | element by element; reads in stages     | O(n)       |
+//! | [`counter`]         | `increment`, `read`                          | increments as late as possible          | O(n log n) |
+//! | [`list`]            | `append`, whole reads                        | the longest read is the order           | O(n)       |
 //!
 //! # Positions and moments
 //! Positions number the events of a key. An operation takes effect at a *moment*: after one position and before the
@@ -33,12 +36,17 @@
 
 mod assign;
 mod cover;
+mod flag;
 mod items;
 mod journal;
 mod repeats;
+mod stages;
 mod words;
 
+pub mod counter;
 pub mod fifo_queue;
+pub mod list;
 pub mod priority_queue;
 pub mod queue;
+pub mod set;
 pub mod stack;

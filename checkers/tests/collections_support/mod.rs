@@ -1,7 +1,10 @@
 //! Small random histories of collections, nearly right, and a reference that tries all linearizations.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+pub mod large;
+
 use std::collections::{BTreeSet, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use checkers::analysis::Analyzer;
 use checkers::{Assumptions, Budget, Found, Question};
@@ -137,6 +140,28 @@ fn without(state: &[i64], at: usize) -> Vec<i64> {
     state
 }
 
+/// A hash that is good enough for small states, and fast.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.chunks(8).for_each(|chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        });
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
+
 /// One operation, by the positions of its events.
 #[derive(Clone, Debug)]
 pub struct Done {
@@ -149,7 +174,7 @@ pub struct Done {
 /// Whether some order of the operations is one that the structure can have gone through.
 pub fn linearizable(structure: Structure, operations: &[Done]) -> bool {
     let must: u32 = (0..operations.len()).filter(|i| operations[*i].end.is_some()).map(|i| 1 << i).sum();
-    let mut seen = HashSet::new();
+    let mut seen: HashSet<(u32, Vec<i64>), BuildHasherDefault<Mix>> = HashSet::default();
     let mut open = vec![(0u32, Vec::new())];
     while let Some((done, state)) = open.pop() {
         if done & must == must {
@@ -355,7 +380,7 @@ fn changed(rng: &mut Rng, structure: Structure, answer: &Answer) -> Answer {
     }
 }
 
-fn operation(structure: Structure, call: Call, answer: &Answer) -> Operation {
+pub fn operation(structure: Structure, call: Call, answer: &Answer) -> Operation {
     use Structure::*;
     let key = Some(Scalar::from("x"));
     let item = |f, value: Option<i64>, answered: bool| Operation::Item {
@@ -493,7 +518,8 @@ fn verdict(check: Analyzer, structure: Structure, steps: &[Step]) -> Result<usiz
     }
 }
 
-/// The operations of each anomaly are in the history, and those of collections of items prove it alone.
+/// The operations of each anomaly are in the history and prove it alone: the others are left out, and updates of which that
+/// cannot be done, because others may have seen them, may or may not happen.
 fn evidence(structure: Structure, history: &History, steps: &[Step], found: &Found) -> Result<(), String> {
     use Structure::*;
     for case in found.groups.values().flat_map(|group| &group.cases) {
@@ -502,13 +528,18 @@ fn evidence(structure: Structure, history: &History, steps: &[Step], found: &Fou
         if listed.len() != case.operations.len() || !listed.iter().all(known) || case.explanation.is_empty() {
             return Err(format!("odd evidence: {case:#?}"));
         }
-        if matches!(structure, Fifo | Bag | Stack | Priority) {
-            let all = operations(steps);
-            // Operations of unknown outcome stay: that there are no more of them is part of the argument.
-            let few: Vec<Done> = all.into_iter().filter(|op| listed.contains(&op.begin) || op.end.is_none()).collect();
-            if linearizable(structure, &few) {
-                return Err(format!("the evidence proves nothing: {case:#?}"));
-            }
+        // A search tells where it came to an end and what was possible until then.
+        if case.explanation.contains("before the end of it can be put in an order") {
+            continue;
+        }
+        let items = matches!(structure, Fifo | Bag | Stack | Priority);
+        let few = operations(steps).into_iter().filter_map(|op| match listed.contains(&op.begin) || op.end.is_none() {
+            true => Some(op),
+            false if items || !matches!(op.call, Call::Put(_) | Call::Remove(_)) => None,
+            false => Some(Done { end: None, answer: None, ..op }),
+        });
+        if linearizable(structure, &few.collect::<Vec<Done>>()) {
+            return Err(format!("the evidence proves nothing: {case:#?}"));
         }
     }
     Ok(())

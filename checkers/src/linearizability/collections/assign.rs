@@ -2,17 +2,20 @@
 //!
 //! Where takes were not answered, each may have taken an item that nobody is known to have taken. An item given to such a
 //! take can leave from where the take begins; a history is linearizable iff for *some* way of giving items to takes the
-//! rest is. Three things keep this from being a search through all ways:
+//! rest is. Four things keep this from being a search through all ways:
 //!
 //! 1. If the history is linearizable when no such take took anything, it is.
-//! 2. If it is not even when every item may leave at the beginning of the first such take, it is not: that is more
+//! 2. If a [good guess](guess) is right, it is.
+//! 3. If it is not even when every item may leave at the beginning of the first such take, it is not: that is more
 //!    than any way allows.
-//! 3. Otherwise a *proof* that one way is wrong names the few items that it rests on. In every right way one of those leaves
+//! 4. Otherwise a *proof* that one way is wrong names the few items that it rests on. In every right way one of those leaves
 //!    earlier than here. So only the items of the proof are tried, one after the other, with each take that is still free;
 //!    an item that was given a take keeps it. If a right way exists, one of the choices at each step agrees with it.
 //!
 //! The depth is at most the number of such takes. Each step costs one look at the history, which is charged to the budget;
-//! when that is used up, or after [`LOOKS`] looks, nothing is decided.
+//! when that is used up, or after [`LOOKS`] looks (fewer in a long history), nothing is decided.
+
+mod guess;
 
 use std::collections::BTreeSet;
 
@@ -20,8 +23,11 @@ use super::items::{Contents, Item};
 use super::journal::NEVER;
 use crate::budget::Meter;
 
-/// So many ways are looked at.
+pub(super) use guess::{Dues, Past};
+
+/// So many ways are looked at, and so many items in all of them together if there are many.
 const LOOKS: u64 = 4096;
+const LOOKED_AT: u64 = 1 << 23;
 
 /// What a proof rests on.
 pub(super) struct Blame {
@@ -71,17 +77,19 @@ struct Ways<'c, P, L, B> {
     blame: B,
     free: Vec<bool>,
     looks: u64,
+    most: u64,
     grounds: Grounds,
     proof: std::marker::PhantomData<P>,
 }
 
 /// Looks for a right way. `look` gives all proofs against items that leave as they are said to, `blame` says what a proof
-/// rests on.
+/// rests on, `due` when items must have left, for a guess.
 pub(super) fn settle<P>(
     contents: &Contents,
     meter: &Meter<'_>,
     look: impl Fn(&[Item]) -> Vec<P>,
     blame: impl Fn(&P, &[Item]) -> Blame,
+    due: impl FnOnce() -> Vec<(u32, usize)>,
 ) -> Settled<P> {
     let against = look(&contents.items);
     if against.is_empty() {
@@ -90,8 +98,13 @@ pub(super) fn settle<P>(
     if contents.unknown.is_empty() {
         return Settled::Not(contents.items.clone(), against);
     }
+    if guess::guess(contents, due(), &look, &blame) {
+        return Settled::Linearizable;
+    }
+    let most = (LOOKED_AT / contents.items.len().max(1) as u64).clamp(16, LOOKS);
     let mut ways = Ways {
         contents,
+        most,
         items: contents.items.clone(),
         look,
         blame,
@@ -157,8 +170,12 @@ impl<P, L: Fn(&[Item]) -> Vec<P>, B: Fn(&P, &[Item]) -> Blame> Ways<'_, P, L, B>
 
     fn charge(&mut self, meter: &Meter<'_>) -> Result<(), String> {
         self.looks += 2;
-        if self.looks > LOOKS {
-            return Err(format!("{LOOKS} ways of giving items to takes of unknown outcome were not enough"));
+        if self.looks > self.most {
+            let takes = self.contents.unknown.len();
+            return Err(format!(
+                "what {takes} operations of unknown outcome took out was not found within {} looks",
+                self.most
+            ));
         }
         meter.spend(2 * self.items.len() as u64).map_err(|why| why.to_string())
     }

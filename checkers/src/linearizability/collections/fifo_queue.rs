@@ -54,7 +54,7 @@ use crate::models::AnomalyType;
 
 /// Looks at queues that keep their order: `enqueue`, `dequeue` and `drain`.
 pub fn check(history: &History, _question: &Question, budget: &Budget<'_>) -> Found {
-    judge(history, budget, of_queue, |journal, slots| judge_key(journal, slots, budget))
+    judge(history, budget, of_queue, judge_key)
 }
 
 fn judge_key(journal: &Journal<'_>, slots: &mut Slots, budget: &Budget<'_>) -> Found {
@@ -77,11 +77,14 @@ fn walk(journal: &Journal<'_>, contents: &Contents, marks: &Marks, found: &mut F
     let mut level = Level::new(contents, marks);
     // Of the items that are in for certain, the one whose take begins last, and where that is.
     let (mut last, mut last_call) = (0, 0);
+    // An item that was overtaken is told once, with the first that overtook it.
+    let mut told = None;
     for (position, mark) in marks.iter().enumerate() {
         match mark {
             Mark::PutCall(i) => {
                 let item = &contents.items[i];
-                if item.taken() && item.take_ret < last_call {
+                if item.taken() && item.take_ret < last_call && told != Some(last) {
+                    told = Some(last);
                     let first = contents.items[last];
                     found.add(AnomalyType::Nonlinearizable, || overtaken(journal, &first, item));
                 }

@@ -248,7 +248,9 @@ impl Builder<'_, '_> {
         for (call, text) in &self.strangers {
             found.add(AnomalyType::UnexpectedElement, || {
                 let drain = self.journal.event(*call);
-                let why = format!("drain #{drain} took {text} out, but nobody ever put it in: it came from nowhere.");
+                let why = format!(
+                    "drain #{drain} took {text} out, but no put of {text} took effect: nobody tried, or it failed."
+                );
                 words::anomaly(self.journal, AnomalyType::UnexpectedElement, vec![*call], why)
             });
         }

@@ -109,7 +109,7 @@ impl Slots {
 /// of threads: each key has a place of its own, and the places are read in order.
 pub(super) fn judge<J>(history: &History, budget: &Budget<'_>, understand: Understand, judge: J) -> Found
 where
-    J: Fn(&Journal<'_>, &mut Slots) -> Found + Sync,
+    J: Fn(&Journal<'_>, &mut Slots, &Budget<'_>) -> Found + Sync,
 {
     let tables = Tables::new(history, understand);
     let mut found = Found::default();
@@ -117,6 +117,8 @@ where
     found.checked.insert("keys", tables.busy_keys().count() as u64);
     found.doubts = tables.doubts(history);
     let busy: Vec<usize> = tables.busy_keys().collect();
+    // The same for each, whoever comes first.
+    let share = Budget { steps: budget.steps / busy.len().max(1) as u64, threads: 1, ..*budget };
     let next = AtomicUsize::new(0);
     let work = || {
         let mut slots = Slots(vec![NEVER; history.value_count()]);
@@ -125,7 +127,7 @@ where
             if (budget.stop)() {
                 break;
             }
-            done.push((*key, judge(&tables.journal(history, *key), &mut slots)));
+            done.push((*key, judge(&tables.journal(history, *key), &mut slots, &share)));
         }
         done
     };

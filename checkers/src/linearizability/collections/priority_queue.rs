@@ -33,10 +33,10 @@
 
 use histories::{History, Scalar, ValueId};
 
-use super::assign::{Blame, Settled, settle};
+use super::assign::{Blame, Dues, Past, Settled, settle};
 use super::cover::cover;
 use super::items::{Contents, Item, contents, of_queue};
-use super::journal::{Journal, Slots, judge};
+use super::journal::{Journal, NEVER, Slots, judge};
 use super::{repeats, words};
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Meter};
@@ -45,7 +45,7 @@ use crate::models::AnomalyType;
 
 /// Looks at priority queues: `enqueue` and `dequeue` of whole numbers, the larger the earlier.
 pub fn check(history: &History, _question: &Question, budget: &Budget<'_>) -> Found {
-    judge(history, budget, of_queue, |journal, slots| judge_key(journal, slots, budget))
+    judge(history, budget, of_queue, judge_key)
 }
 
 fn judge_key(journal: &Journal<'_>, slots: &mut Slots, budget: &Budget<'_>) -> Found {
@@ -60,7 +60,7 @@ fn judge_key(journal: &Journal<'_>, slots: &mut Slots, budget: &Budget<'_>) -> F
     }
     let look = |items: &[Item]| victims(&contents, items, &ranks);
     let blame = |victim: &Victim, items: &[Item]| blame(&contents, items, &ranks, victim);
-    match settle(&contents, &Meter::new(budget), look, blame) {
+    match settle(&contents, &Meter::new(budget), look, blame, || due(&contents, &ranks)) {
         Settled::Linearizable => {}
         Settled::Not(items, victims) => {
             for victim in &victims {
@@ -180,6 +180,23 @@ fn blame(contents: &Contents, items: &[Item], ranks: &Ranks, victim: &Victim) ->
         }
         Victim::Empty(i) => Blame { values, empty: Some(*i), until: contents.empties[*i].ret },
     }
+}
+
+/// When the items must have left that nobody is known to have taken: by the end of the first take of something smaller, or
+/// of nothing, that begins after they went in.
+fn due(contents: &Contents, ranks: &Ranks) -> Vec<(u32, usize)> {
+    let mut dues = Dues::new(contents.end);
+    contents.empties.iter().for_each(|empty| dues.add(Past { call: empty.call, ret: empty.ret }));
+    let mut due = Vec::new();
+    for &i in ranks.order.iter().rev() {
+        let item = &contents.items[i as usize];
+        match item.taken() {
+            true => dues.add(Past { call: item.take_call, ret: item.take_ret }),
+            false => due.push((dues.due(item.put_ret), i as usize)),
+        }
+    }
+    due.retain(|(due, _)| *due != NEVER);
+    due
 }
 
 fn tell(journal: &Journal<'_>, contents: &Contents, items: &[Item], ranks: &Ranks, victim: &Victim, found: &mut Found) {

@@ -45,7 +45,7 @@ use crate::models::AnomalyType;
 
 /// Looks at unordered queues: `enqueue`, `dequeue` and `drain`.
 pub fn check(history: &History, _question: &Question, budget: &Budget<'_>) -> Found {
-    judge(history, budget, of_queue, |journal, slots| judge_key(journal, slots, budget))
+    judge(history, budget, of_queue, judge_key)
 }
 
 fn judge_key(journal: &Journal<'_>, slots: &mut Slots, budget: &Budget<'_>) -> Found {

@@ -44,7 +44,7 @@ mod valleys;
 use histories::History;
 
 use self::bottoms::Stretch;
-use super::assign::{Blame, Settled, settle};
+use super::assign::{Blame, Dues, Past, Settled, settle};
 use super::cover::cover;
 use super::items::{Contents, Empty, Item, contents, of_stack};
 use super::journal::{Journal, NEVER, Slots, judge};
@@ -56,7 +56,7 @@ use crate::models::AnomalyType;
 
 /// Looks at stacks: `push` and `pop`.
 pub fn check(history: &History, _question: &Question, budget: &Budget<'_>) -> Found {
-    judge(history, budget, of_stack, |journal, slots| judge_key(journal, slots, budget))
+    judge(history, budget, of_stack, judge_key)
 }
 
 fn judge_key(journal: &Journal<'_>, slots: &mut Slots, budget: &Budget<'_>) -> Found {
@@ -71,7 +71,7 @@ fn judge_key(journal: &Journal<'_>, slots: &mut Slots, budget: &Budget<'_>) -> F
         let empty = if let Proof::NotEmpty(i) = proof { Some(*i) } else { None };
         Blame { values: rests_on.into_iter().map(|item| item.value).collect(), empty, until }
     };
-    match settle(&contents, &Meter::new(budget), look, blame) {
+    match settle(&contents, &Meter::new(budget), look, blame, || due(&contents)) {
         Settled::Linearizable => {}
         Settled::Not(items, proofs) => {
             for proof in &proofs {
@@ -107,6 +107,30 @@ impl Proof {
             }
         }
     }
+}
+
+/// When the items must have left that nobody is known to have popped: by the end of the first pop of something that was
+/// pushed before them, or of nothing, that begins after they went in.
+fn due(contents: &Contents) -> Vec<(u32, usize)> {
+    let mut dues = Dues::new(contents.end);
+    contents.empties.iter().for_each(|empty| dues.add(Past { call: empty.call, ret: empty.ret }));
+    // A pop counts from where its push ends, for all pushes that begin later.
+    let mut order: Vec<(u32, usize)> = Vec::with_capacity(contents.items.len());
+    for (i, item) in contents.items.iter().enumerate() {
+        order.push((if item.taken() { item.put_ret } else { item.put_call }, i));
+    }
+    order.sort_unstable();
+    let mut due = Vec::new();
+    for (_, i) in order {
+        let item = &contents.items[i];
+        match item.taken() {
+            true if item.put_ret != NEVER => dues.add(Past { call: item.take_call, ret: item.take_ret }),
+            true => {}
+            false => due.push((dues.due(item.put_ret), i)),
+        }
+    }
+    due.retain(|(due, _)| *due != NEVER);
+    due
 }
 
 fn proofs(contents: &Contents, items: &[Item]) -> Vec<Proof> {

@@ -99,7 +99,7 @@ pub(super) fn list(items: &[String]) -> String {
 /// An item that nobody put in.
 pub(super) fn from_nowhere(journal: &Journal<'_>, item: &Item) -> Anomaly {
     let told = told(journal, item.take_call);
-    let why = format!("{told}, but nobody ever put {} in: it came from nowhere.", value(journal, item.value));
+    let why = format!("{told}, but no put of {} took effect: nobody tried, or it failed.", value(journal, item.value));
     anomaly(journal, AnomalyType::UnexpectedElement, vec![item.take_call], why)
 }
 
