@@ -1,8 +1,10 @@
 //! Writes the history of a simulated database: `generate LEVEL WORKLOAD COUNT [--seed N] [--processes N] [--keys N]
-//! [--micros N..N] [--info PERMILLE] [--fail PERMILLE] [--writes PERCENT] [--format own|edn|json]`.
+//! [--micros N..N] [--info PERMILLE] [--fail PERMILLE] [--writes PERCENT] [--format own|edn|json|plume]`.
 //!
 //! The levels and workloads are those of `checkers/tests/support/databases.rs`. `own` is the format of this project;
-//! `edn` is one map a line, as Jepsen writes and elle-cli reads it; `json` is one array of maps, as elle-cli reads it.
+//! `edn` is one map a line, as Jepsen writes and elle-cli reads it; `json` is one array of maps, as elle-cli reads it;
+//! `plume` is one step of a committed transaction a line, `w(key,value,session,transaction)`, as Plume and AWDIT read it:
+//! of a list the last element, and nothing of what ended `info`.
 
 #[path = "../tests/support/databases.rs"]
 mod databases;
@@ -14,10 +16,10 @@ use std::process::ExitCode;
 
 use databases::{Keys, Level, Shape, Workload};
 use histories::file::HistoryWriter;
-use histories::{Event, Micro, Operation, Scalar, Value};
+use histories::{Event, Kind, Micro, Operation, Scalar, Value};
 
 const USAGE: &str = "generate LEVEL WORKLOAD COUNT [--seed N] [--processes N] [--keys N] [--micros N..N]
-         [--info PERMILLE] [--fail PERMILLE] [--writes PERCENT] [--format own|edn|json]";
+         [--info PERMILLE] [--fail PERMILLE] [--writes PERCENT] [--format own|edn|json|plume]";
 
 fn main() -> ExitCode {
     match generate(env::args().skip(1)) {
@@ -50,6 +52,7 @@ fn generate(mut arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn E
         "own" => own(level, &shape, out),
         "edn" => edn(level, &shape, out),
         "json" => json(level, &shape, out),
+        "plume" => plume(level, &shape, out),
         other => Err(format!("no format is named '{other}'").into()),
     }
 }
@@ -112,6 +115,36 @@ fn json(level: Level, shape: &Shape, mut out: impl Write) -> Result<(), Box<dyn 
     out.write_all(if shape.transactions == 0 { b"[]\n" } else { b"\n]\n" })?;
     out.flush()?;
     Ok(())
+}
+
+fn plume(level: Level, shape: &Shape, mut out: impl Write) -> Result<(), Box<dyn Error>> {
+    each(level, shape, |index, event| {
+        let transaction = match event.kind {
+            Kind::Ok => index as i64,
+            Kind::Fail => -1,
+            _ => return Ok(()),
+        };
+        let Operation::Txn(micros) = &event.operation else { return Ok(()) };
+        for micro in micros {
+            let (f, value) = match micro {
+                Micro::Read { value, .. } => ("r", value.as_ref().and_then(last)),
+                Micro::Append { value, .. } | Micro::Write { value, .. } => ("w", Some(value)),
+                _ => continue,
+            };
+            let value = value.filter(|v| **v != Scalar::Null).map_or("0".to_owned(), Scalar::to_string);
+            writeln!(out, "{f}({},{value},{},{transaction})", micro.key(), event.process)?;
+        }
+        Ok(())
+    })?;
+    out.flush()?;
+    Ok(())
+}
+
+fn last(value: &Value) -> Option<&Scalar> {
+    match value {
+        Value::Scalar(scalar) => Some(scalar),
+        Value::List(items) => items.last(),
+    }
 }
 
 /// How values are written.

@@ -179,6 +179,24 @@ fn shrink(events: &[Event], wrong: impl Fn(&[Event]) -> bool) -> Vec<Event> {
 }
 
 #[test]
+fn what_was_once_wrong() {
+    let (tables, assume) =
+        (Tables::new(), |wfr| Assumptions { writes_follow_reads_keys: wfr, ..Assumptions::default() });
+    let lines = include_str!("reference_transactions/pinned.txt").lines();
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (what, text) = line.split_once(' ').expect("lists or registers, then a history");
+        let sides = match what {
+            "lists" => vec![Side::lists()],
+            _ => vec![registers(assume(false), None), registers(assume(true), None)],
+        };
+        let events = notation::parse(text).expect("notation");
+        for side in sides {
+            assert_eq!(side.disagreement(&events, &tables, &mut Tally::default()), None, "{text}");
+        }
+    }
+}
+
+#[test]
 fn small_lists() {
     compare("lists of up to 4 transactions", &Side::lists(), 1, 120_000, 4);
 }

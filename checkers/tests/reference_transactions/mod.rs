@@ -112,6 +112,7 @@ fn judge(raw: &Raw, problem: &Problem) -> Verdicts {
     for (model, order) in COMMITTED {
         verdicts.push((model, Some(problem.committed(order))));
     }
+    verdicts.push(("monotonic-read-committed", Some(problem.monotonic())));
     for (model, rule) in ATOMIC {
         verdicts.push((model, Some(problem.is_atomic() && search::exists(problem, rule))));
     }

@@ -16,6 +16,7 @@ pub struct Read {
 pub struct Problem {
     /// Those that have happened.
     pub all: u16,
+    /// In the order of their steps.
     pub reads: Vec<Vec<Read>>,
     /// For each key its writers.
     pub writers: Vec<u16>,
@@ -28,7 +29,7 @@ pub struct Problem {
     /// Whether all writes of each key have known places, but for one at the most.
     pub complete: bool,
     /// A step disagrees with the steps before it in its transaction.
-    internal: bool,
+    pub internal: bool,
     /// Something read was aborted, or has not happened.
     aborted: bool,
     /// A version was read that its writer overwrote.
@@ -131,10 +132,7 @@ impl Problem {
         }
         let later = raw.txns[w].steps[at + 1..].iter().filter_map(Step::written);
         self.intermediate |= later.into_iter().any(|(k, _)| k == key);
-        let read = Read { key, from: Some(w) };
-        if !self.reads[t].contains(&read) {
-            self.reads[t].push(read);
-        }
+        self.reads[t].push(Read { key, from: Some(w) });
     }
 
     /// The order of the versions of a list, from all that was read of it.
@@ -223,6 +221,27 @@ impl Problem {
         let dirty = self.aborted || self.intermediate || self.future || self.interleaved;
         let from = |t: usize| self.reads[t].iter().filter_map(|r| r.from).fold(0, |mask, w| mask | 1 << w);
         self.is_sound() && !dirty && self.is_acyclic(|t| self.before[t] | from(t) | self.ordered(order, t))
+    }
+
+    /// Read committed of Biswas and Enea, with sessions: besides, who has read from a transaction does not read anything
+    /// older than what that wrote.
+    pub fn monotonic(&self) -> bool {
+        let mut before: Vec<u16> = (0..self.reads.len()).map(|t| self.before[t] | self.session[t]).collect();
+        for (t, reads) in self.reads.iter().enumerate() {
+            for (i, read) in reads.iter().enumerate() {
+                let seen = reads[..i].iter().filter_map(|r| r.from).filter(|w| Some(*w) != read.from);
+                let overwritten = seen.fold(0, |mask, w| mask | 1 << w) & self.writers[read.key as usize];
+                match read.from {
+                    None if overwritten != 0 => return false,
+                    None => {}
+                    Some(w) => {
+                        before[w] |= overwritten;
+                        before[t] |= 1 << w;
+                    }
+                }
+            }
+        }
+        self.committed(Order::None) && self.is_acyclic(|t| before[t])
     }
 
     /// Whether steps agree within their transactions, and nothing dirty was read.

@@ -41,11 +41,12 @@ pub fn told(events: &[Event]) -> History {
     History::from_events(events)
 }
 
-/// Changes one answer, or how something ended, or when.
+/// Changes one answer, or all answers about two values, or how something ended, or when.
 pub fn change(events: &mut [Event], rng: &mut Rng) {
     let i = rng.below(events.len() as u64) as usize;
-    match rng.below(10) {
+    match rng.below(12) {
         0 => reorder(events, i),
+        10 | 11 => exchange(events, rng),
         1 if events[i].kind == Kind::Ok => {
             let i = last_of_its_process(events, i);
             let kind = *rng.pick(&[Kind::Info, Kind::Fail]);
@@ -53,6 +54,34 @@ pub fn change(events: &mut [Event], rng: &mut Rng) {
             events[i].kind = kind;
         }
         _ => answer(events, rng),
+    }
+}
+
+/// Lets two values of an object change places wherever they were read, so that its versions had another order.
+fn exchange(events: &mut [Event], rng: &mut Rng) {
+    let written: Vec<(Scalar, Scalar)> = events.iter().filter(|e| e.kind == Kind::Invoke).flat_map(writes).collect();
+    if written.is_empty() {
+        return;
+    }
+    let (key, one) = rng.pick(&written).clone();
+    let same: Vec<&Scalar> = written.iter().filter(|w| w.0 == key).map(|w| &w.1).collect();
+    let other = (*rng.pick(&same)).clone();
+    let swap = |scalar: &mut Scalar| {
+        if *scalar == one {
+            *scalar = other.clone();
+        } else if *scalar == other {
+            *scalar = one.clone();
+        }
+    };
+    for event in events {
+        let Operation::Txn(micros) = &mut event.operation else { continue };
+        for micro in micros {
+            match micro {
+                Micro::Read { key: k, value: Some(Value::List(items)) } if *k == key => items.iter_mut().for_each(swap),
+                Micro::Read { key: k, value: Some(Value::Scalar(value)) } if *k == key => swap(value),
+                _ => {}
+            }
+        }
     }
 }
 
