@@ -3,9 +3,11 @@
 //! The [fold checkers](crate::checker) observe one guarantee each. An analysis looks at the whole of a history through
 //! a [`Workload`], finds every anomaly it can, and asks the [tables of models](crate::models) what they rule out.
 
+mod judge;
 mod parts;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,6 +18,7 @@ use crate::budget::Budget;
 use crate::finding::Anomaly;
 use crate::models::{AnomalyType, Model};
 
+pub use judge::{analyse, look};
 pub use parts::{Part, infer, parts};
 
 /// What kind of history it is: how its operations are to be understood.
@@ -49,6 +52,8 @@ pub enum Workload {
     PriorityQueue,
     /// Stacks.
     Stack,
+    /// Lists that are appended to and read whole, each by itself.
+    AppendLog,
     /// Locks, leases, fencing tokens.
     Lock,
     /// Transfers between accounts.
@@ -78,6 +83,7 @@ impl Workload {
         Workload::Queue,
         Workload::PriorityQueue,
         Workload::Stack,
+        Workload::AppendLog,
         Workload::Lock,
         Workload::Bank,
         Workload::LongFork,
@@ -102,6 +108,7 @@ impl Workload {
             Workload::Queue => "queue",
             Workload::PriorityQueue => "priority-queue",
             Workload::Stack => "stack",
+            Workload::AppendLog => "append-log",
             Workload::Lock => "lock",
             Workload::Bank => "bank",
             Workload::LongFork => "long-fork",
@@ -210,6 +217,26 @@ impl Found {
             group.cases.push(case());
         }
     }
+
+    /// Takes in everything that another analyzer found. What both found counts once: the larger number stands.
+    pub fn merge(&mut self, other: Found) {
+        for (kind, group) in other.groups {
+            match self.groups.entry(kind) {
+                Entry::Vacant(free) => drop(free.insert(group)),
+                Entry::Occupied(mut known) if known.get().count < group.count => drop(known.insert(group)),
+                Entry::Occupied(_) => {}
+            }
+        }
+        for (what, count) in other.checked {
+            let known = self.checked.entry(what).or_default();
+            *known = count.max(*known);
+        }
+        for doubt in other.doubts {
+            if !self.doubts.contains(&doubt) {
+                self.doubts.push(doubt);
+            }
+        }
+    }
 }
 
 /// What is known after an analysis.
@@ -227,6 +254,8 @@ pub struct Analysis {
     pub not: Vec<Model>,
     /// All stronger models, which are ruled out too.
     pub also_not: Vec<Model>,
+    /// Models that are ruled out and that Elle, whose lists those two are, never names.
+    pub besides: Vec<Model>,
     /// What was looked at.
     pub checked: BTreeMap<&'static str, u64>,
     /// What could not be looked at.

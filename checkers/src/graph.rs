@@ -42,7 +42,8 @@ pub fn dot(anomaly: &Anomaly, label: impl Fn(u32) -> String) -> String {
     out
 }
 
-pub(crate) fn name(kind: RelationKind) -> &'static str {
+/// The name of a relation in graphs and tables.
+pub fn name(kind: RelationKind) -> &'static str {
     match kind {
         RelationKind::Ww => "ww",
         RelationKind::Wr => "wr",

@@ -10,6 +10,7 @@
 //! - [`analysis`]: what is asked, what is answered; [`budget`]: how much it may take.
 //! - [`models`]: consistency models and anomalies as data.
 //! - [`graphs`]: dependency graphs and the cycles in them; [`transactions`]: where they come from.
+//! - [`whole`]: the guarantees that are judged at the end of a history of mixed objects.
 //! - [`linearizability`], [`weak`], [`classic`]: everything that is no transaction.
 //!
 //! One module for each guarantee, each with its definition, its decisions and its limits:
@@ -41,13 +42,14 @@ pub mod registry;
 pub mod svg;
 pub mod transactions;
 pub mod weak;
+pub mod whole;
 pub mod writes_follow_reads;
 
 pub use analysis::{Analysis, Answer, Assumptions, Found, Group, Question, Workload};
 pub use budget::{Budget, Exhausted, Meter};
 pub use checker::{About, Checker};
 pub use finding::{Anomaly, Finding, Observed, Relation, RelationKind};
-pub use graph::{dot, graph};
+pub use graph::{dot, graph, name as relation_name};
 pub use minimal::{Minimal, minimal};
 pub use models::{AnomalyType, Model};
 pub use registry::{CheckConfig, about, all, check, checker, run};

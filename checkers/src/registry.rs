@@ -12,6 +12,7 @@ use crate::monotonic_reads::{self, MonotonicReads};
 use crate::monotonic_writes::{self, MonotonicWrites};
 use crate::read_your_writes::{self, ReadYourWrites};
 use crate::recovery::{self, Recovery};
+use crate::whole::{self, AtTheEnd};
 use crate::writes_follow_reads::{self, WritesFollowReads};
 
 /// What the checkers have to be told.
@@ -27,9 +28,9 @@ impl Default for CheckConfig {
     }
 }
 
-/// One checker for each guarantee, in the order of [`Guarantee::ALL`].
+/// One checker for each guarantee that is observed event by event, in the order of [`Guarantee::FOLDS`].
 pub fn all(config: &CheckConfig) -> Vec<Box<dyn Checker>> {
-    Guarantee::ALL.into_iter().map(|guarantee| checker(guarantee, config)).collect()
+    Guarantee::FOLDS.into_iter().map(|guarantee| checker(guarantee, config)).collect()
 }
 
 /// The checker that observes this guarantee.
@@ -44,6 +45,7 @@ pub fn checker(guarantee: Guarantee, config: &CheckConfig) -> Box<dyn Checker> {
         Guarantee::Convergence => Box::new(Convergence::default()),
         Guarantee::CounterBounds => Box::new(CounterBounds::default()),
         Guarantee::Recovery => Box::new(Recovery::new(config.recovery_bound_ms)),
+        at_the_end => Box::new(AtTheEnd(at_the_end)),
     }
 }
 
@@ -59,6 +61,7 @@ pub fn about(guarantee: Guarantee) -> About {
         Guarantee::Convergence => convergence::ABOUT,
         Guarantee::CounterBounds => counter_bounds::ABOUT,
         Guarantee::Recovery => recovery::ABOUT,
+        at_the_end => whole::about(at_the_end).unwrap_or(recovery::ABOUT),
     }
 }
 

@@ -79,7 +79,7 @@ fn any_events_at_all() {
         let mut rng = Rng(seed);
         let events: Vec<Event> = (0..rng.below(40)).map(|_| odd_event(&mut rng)).collect();
         let history = History::from_events(&events);
-        for guarantee in Guarantee::ALL {
+        for guarantee in Guarantee::FOLDS {
             fold(&history, guarantee);
         }
     }
@@ -96,7 +96,7 @@ fn a_sound_run_with_odd_events_between() {
             events.insert(rng.below(events.len() + 1), odd);
         }
         let history = History::from_events(&events);
-        for guarantee in Guarantee::ALL {
+        for guarantee in Guarantee::FOLDS {
             fold(&history, guarantee);
         }
     }
@@ -107,7 +107,7 @@ fn a_history_that_ends_anywhere() {
     let recorded = record(&mut Rng(1), Run { operations: 60, ..Run::reading_from(ReadFrom::Any) });
     for end in 0..=recorded.events.len() {
         let history = History::from_events(&recorded.events[..end]);
-        for guarantee in Guarantee::ALL {
+        for guarantee in Guarantee::FOLDS {
             let finding = fold(&history, guarantee);
             assert!(guarantee != Guarantee::Durability || finding.violations == 0, "{end}: {}", finding.summary);
         }

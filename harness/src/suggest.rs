@@ -3,8 +3,9 @@
 /// The known name that `given` was most likely meant to be: at most a third of its letters away.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_ascii_lowercase();
-    let best = known.into_iter().map(|name| (distance(&given, name), name)).min()?;
-    let near = best.0 <= (given.chars().count() / 3).max(1) || best.1.starts_with(&given) && !given.is_empty();
+    let best = known.into_iter().map(|name| (distance(&given, &name.to_ascii_lowercase()), name)).min()?;
+    let begins = best.1.to_ascii_lowercase().starts_with(&given) && !given.is_empty();
+    let near = best.0 <= (given.chars().count() / 3).max(1) || begins;
     near.then_some(best.1)
 }
 
@@ -48,6 +49,7 @@ mod tests {
         assert_eq!(nearest("monotonic-raeds", known), Some("monotonic-reads"));
         assert_eq!(nearest("conv", known), Some("convergence"));
         assert_eq!(nearest("linearizable", known), None);
+        assert_eq!(nearest("g-singel", ["G-single", "G0"]), Some("G-single"));
         assert_eq!(hint("xyz", ["a", "b"]), "there are a, b");
     }
 }

@@ -32,6 +32,9 @@ fn unknown_names_get_the_nearest_right_one() {
     refused(&["test", "single-leader", "--set", "replicaton=async"], &["'replicaton'", "did you mean 'replication'?"]);
     refused(&["test", "single-leader", "--set", "replication=fast"], &["'fast'", "async"]);
     refused(&["explain", "durabilty"], &["did you mean 'durability'?"]);
+    refused(&["explain", "snapshot-isolatoin"], &["did you mean 'snapshot-isolation'?"]);
+    refused(&["explain", "g-singel-item"], &["did you mean 'G-single-item'?"]);
+    refused(&["explain", "PL-2.9"], &["did you mean 'PL-2.99'?"]);
     refused(&["inspect", "--guarantee", "durabilty", "."], &["did you mean 'durability'?"]);
 }
 
@@ -85,7 +88,7 @@ fn a_run_directory_that_cannot_be_made_is_named_with_the_remedy() {
 
 #[test]
 fn every_name_that_is_listed_can_be_explained() {
-    for what in ["systems", "workloads", "faults", "guarantees", "checkers"] {
+    for what in ["systems", "workloads", "faults", "guarantees", "checkers", "models", "anomalies"] {
         let output = splitbrain(&["list", what, "--format", "json"]);
         assert_eq!(output.status.code(), Some(0));
         let items: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("a JSON list");
@@ -98,6 +101,61 @@ fn every_name_that_is_listed_can_be_explained() {
             assert!(text.lines().count() > 2, "{name}: {text}");
         }
     }
+}
+
+fn explained(name: &str) -> String {
+    let output = splitbrain(&["explain", name]);
+    assert_eq!(output.status.code(), Some(0), "{name}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn a_model_is_explained_by_every_name_it_has() {
+    let text = explained("snapshot-isolation");
+    assert!(text.starts_with("snapshot-isolation (PL-SI): a consistency model"), "{text}");
+    for alias in ["PL-SI", "pl-si", "Snapshot Isolation"] {
+        assert_eq!(explained(alias), text, "{alias}");
+    }
+    for part in ["one snapshot of committed data", "G-nonadjacent", "strong-serializable", "read-atomic", "Adya"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let linearizable = explained("linearizable");
+    assert!(linearizable.contains("Elle has it and forbids nothing for it"), "{linearizable}");
+    assert!(linearizable.contains("nonlinearizable") && linearizable.contains("Herlihy, Wing"), "{linearizable}");
+}
+
+#[test]
+fn an_anomaly_is_explained_with_an_example_and_what_it_rules_out() {
+    let text = explained("g-single-item");
+    for part in [
+        "G-single-item: an anomaly",
+        "Read skew",
+        "0:ax1ay1 1:rx1ry_ 2:{ry1}\n",
+        "consistent-view, repeatable-read, and with them forward-consistent-view",
+        "G-nonadjacent-item",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(explained("long-fork").contains("Elle does not know it."));
+}
+
+#[test]
+fn what_is_a_guarantee_and_a_model_is_explained_as_both() {
+    let text = explained("monotonic-reads");
+    assert!(text.contains("what the checker does not detect") && text.contains("a consistency model"), "{text}");
+}
+
+#[test]
+fn models_are_listed_with_what_they_forbid() {
+    let output = splitbrain(&["list", "models", "--format", "json"]);
+    let items: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("a JSON list");
+    let si = items.iter().find(|m| m["name"] == "snapshot-isolation").expect("it is listed");
+    assert_eq!(si["aliases"], serde_json::json!(["PL-SI"]));
+    assert!(si["forbids"].as_array().is_some_and(|kinds| kinds.contains(&"G-SI".into())), "{si}");
+    let output = splitbrain(&["list", "anomalies"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("Not consistent-view, repeatable-read."), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 130), "{text}");
 }
 
 #[test]

@@ -24,11 +24,45 @@ pub enum Guarantee {
     CounterBounds,
     /// After healing the store takes operations again, within a bound.
     Recovery,
+    /// Each session's view follows the order of every other session's writes.
+    Pram,
+    /// Whoever has seen an effect has seen its causes.
+    Causal,
+    /// Every operation on one object takes effect at one point between its invocation and its completion.
+    Linearizable,
+    /// Transactions read what was committed, and only final versions of it.
+    ReadCommitted,
+    /// Transactions read from a snapshot, and two that write the same object do not overlap.
+    SnapshotIsolation,
+    /// Transactions take effect as if one after the other.
+    Serializable,
+    /// As serializable, in an order that agrees with real time.
+    StrictSerializable,
 }
 
 impl Guarantee {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Guarantee; 9] = [
+    pub const ALL: [Guarantee; 16] = [
+        Guarantee::Durability,
+        Guarantee::ReadYourWrites,
+        Guarantee::MonotonicReads,
+        Guarantee::MonotonicWrites,
+        Guarantee::WritesFollowReads,
+        Guarantee::ConsistentPrefix,
+        Guarantee::Convergence,
+        Guarantee::CounterBounds,
+        Guarantee::Recovery,
+        Guarantee::Pram,
+        Guarantee::Causal,
+        Guarantee::Linearizable,
+        Guarantee::ReadCommitted,
+        Guarantee::SnapshotIsolation,
+        Guarantee::Serializable,
+        Guarantee::StrictSerializable,
+    ];
+
+    /// Those that are observed event by event, while the history grows. The others are judged at its end.
+    pub const FOLDS: [Guarantee; 9] = [
         Guarantee::Durability,
         Guarantee::ReadYourWrites,
         Guarantee::MonotonicReads,
@@ -52,6 +86,13 @@ impl Guarantee {
             Guarantee::Convergence => "convergence",
             Guarantee::CounterBounds => "counter-bounds",
             Guarantee::Recovery => "recovery",
+            Guarantee::Pram => "pram",
+            Guarantee::Causal => "causal",
+            Guarantee::Linearizable => "linearizable",
+            Guarantee::ReadCommitted => "read-committed",
+            Guarantee::SnapshotIsolation => "snapshot-isolation",
+            Guarantee::Serializable => "serializable",
+            Guarantee::StrictSerializable => "strict-serializable",
         }
     }
 

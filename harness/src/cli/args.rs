@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use histories::file::InputFormat;
 use nemesis::hosts::Rung;
 
 /// Fault-injection test harness for replicated systems: real processes, real faults, recorded histories, verdicts.
@@ -25,9 +26,9 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the verdict of a run, its evidence and the timeline around it.
     Inspect(InspectArgs),
-    /// List systems, workloads, faults, checkers or guarantees.
+    /// List systems, workloads, faults, checkers, guarantees, consistency models or anomalies.
     List(ListArgs),
-    /// Explain a system, workload, fault, checker or guarantee.
+    /// Explain a system, workload, fault, checker, guarantee, consistency model or anomaly.
     Explain(ExplainArgs),
     /// Probe what this machine can do, and say what to type to get more.
     Doctor(DoctorArgs),
@@ -146,7 +147,8 @@ pub struct TestArgs {
 /// `splitbrain check`.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// Run directories, or history files (JSON Lines, gzip or not, `-` for standard input).
+    /// Run directories, or history files of this or another tool (JSON Lines, EDN, JSON array, Jepsen log; gzip or
+    /// not; `-` for standard input).
     #[arg(required = true, value_name = "RUN|HISTORY")]
     pub paths: Vec<PathBuf>,
     /// Promise this guarantee; for a bare history: judge by these only.
@@ -155,9 +157,60 @@ pub struct CheckArgs {
     /// Bound on recovery after healing; default: what the run had, or 10s.
     #[arg(long, value_name = "T", value_parser = duration)]
     pub recovery: Option<Duration>,
+    /// Understand the history this way (`splitbrain list workloads`), and find out which consistency models it rules
+    /// out. Default with --model: what its operations say.
+    #[arg(long, short, value_name = "W", conflicts_with = "require")]
+    pub workload: Option<String>,
+    /// Ask whether the history satisfies this consistency model (`splitbrain list models`); can be given several times.
+    /// Default: the strongest that is usual for the workload.
+    #[arg(long, short, value_name = "M", value_delimiter = ',', conflicts_with = "require")]
+    pub model: Vec<String>,
+    /// Ask for the absence of this anomaly (`splitbrain list anomalies`), besides what the models prohibit.
+    #[arg(long, value_name = "A", value_delimiter = ',', conflicts_with = "require")]
+    pub anomaly: Vec<String>,
+    /// The form of the files; auto looks at their first bytes.
+    #[arg(long, value_name = "auto|jsonl|edn|json|jepsen-log", default_value = "auto", value_parser = input)]
+    pub input: InputFormat,
+    /// What may be assumed of each register of an rw-register history, to learn the order of its versions.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ORDER")]
+    pub keys: Vec<KeyOrder>,
+    /// The value of every register at the start, as JSON; default: nothing.
+    #[arg(long, value_name = "VALUE")]
+    pub initial: Option<String>,
+    /// bank: the sum of all accounts; default: that of the first read.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub total: Option<i64>,
+    /// bank: accounts may be overdrawn.
+    #[arg(long)]
+    pub negative_balances: bool,
+    /// End the check of each file after this time: unknown, unless a violation was found by then. Default: a bound in
+    /// steps, which is the same on every machine.
+    #[arg(long, value_name = "T", value_parser = duration)]
+    pub budget: Option<Duration>,
+    /// How much memory searches may take, such as 512MiB. Default: 4GiB.
+    #[arg(long, value_name = "M", value_parser = bytes)]
+    pub memory: Option<u64>,
+    /// Write a picture, a graph and the smallest history of each anomaly into this directory.
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
+    /// How many anomalies of each kind get files there.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub most: usize,
     /// How to print results.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// What is assumed of the order of a register's versions.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyOrder {
+    /// A transaction that reads a version and writes one makes the later one.
+    #[value(name = "writes-follow-reads", alias = "wfr")]
+    WritesFollowReads,
+    /// Each register by itself is sequentially consistent.
+    Sequential,
+    /// Each register by itself is linearizable.
+    Linearizable,
 }
 
 /// `splitbrain inspect`.
@@ -175,6 +228,9 @@ pub struct InspectArgs {
     /// Print the operations of each anomaly and the relations between them as a graph, for Graphviz.
     #[arg(long)]
     pub dot: bool,
+    /// Write a picture, a graph and the smallest history of each anomaly into this directory.
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
     /// How many operations on the same keys to show before and after.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub around: usize,
@@ -204,12 +260,16 @@ pub enum Listed {
     Checkers,
     /// What can be promised.
     Guarantees,
+    /// Consistency models: what a history can be asked to satisfy.
+    Models,
+    /// What can be wrong with a history.
+    Anomalies,
 }
 
 /// `splitbrain explain`.
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
-    /// Name of a system, workload, fault, checker or guarantee.
+    /// Name of a system, workload, fault, checker, guarantee, consistency model (aliases such as PL-2 too) or anomaly.
     pub name: String,
 }
 
@@ -239,6 +299,28 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn input(text: &str) -> Result<InputFormat, String> {
+    text.parse().map_err(|_| "expected auto, jsonl, edn, json or jepsen-log".to_owned())
+}
+
+/// A number of bytes with an optional unit; `K`, `M` and `G` are powers of 1024, with or without `iB` or `B`.
+fn bytes(text: &str) -> Result<u64, String> {
+    const EXPECTED: &str = "expected a number of bytes, such as 512MiB or 2GiB";
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| EXPECTED)?;
+    let unit = text[digits..].trim().to_ascii_lowercase();
+    let shift = match unit.trim_end_matches('b').trim_end_matches('i') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err(EXPECTED.into()),
+    };
+    number.checked_mul(1 << shift).filter(|b| *b > 0).ok_or_else(|| EXPECTED.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,6 +329,12 @@ mod tests {
     fn the_definition_of_the_arguments_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn memory_has_units_or_is_bytes() {
+        assert_eq!((bytes("512MiB"), bytes("2g"), bytes("7")), (Ok(512 << 20), Ok(2 << 30), Ok(7)));
+        assert!(bytes("lots").is_err() && bytes("0").is_err() && bytes("99999999999T").is_err());
     }
 
     #[test]

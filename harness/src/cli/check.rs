@@ -1,39 +1,52 @@
 //! `splitbrain check`: judge recorded runs and histories again. All of them, whatever the first ones say.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Instant;
 
-use checkers::{CheckConfig, Observed};
-use histories::file::{self, Loaded};
+use checkers::whole::Whole;
+use checkers::{CheckConfig, Finding, Model, Observed};
+use histories::file::Loaded;
 use histories::{Guarantee, History, Kind};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use systems_under_test::{Contract, Promise};
 
+use super::analyse::{self, Asked};
 use super::args::{CheckArgs, Format};
 use super::{names, print};
-use crate::failure::{Failure, worst};
+use crate::analyses;
+use crate::failure::{Failure, USAGE, worst};
 use crate::plan::Plan;
 use crate::render::report;
 use crate::render::style::{COST, DIM, Painted};
 use crate::render::verdicts::{table, table_of_asked};
 use crate::report::{Operations, Report, RunFile, Status, shell_word};
 use crate::rundir::RunDir;
-use crate::verdict::{Circumstances, Terms, judge};
+use crate::verdict::{Circumstances, Row, Terms, Verdict, judge};
 
 /// How many events that break the rules are named.
 const IRREGULARITIES: usize = 5;
 
 pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
     let required = names::guarantees(&args.require)?;
+    let asked = Asked::of(args)?;
     let mut codes = Vec::new();
     for path in &args.paths {
-        match check_one(path, &required, args) {
-            Ok(checked) => {
-                codes.push(checked.report.judgement.verdict.code());
+        let checked = match &asked {
+            Some(asked) => analyse::analyse(path, asked, args),
+            None => check_one(path, &required, args).and_then(|checked| {
                 print(&show(&checked, args.format)?);
-            }
+                Ok(checked.code())
+            }),
+        };
+        match checked {
+            Ok(code) => codes.push(code),
             Err(failure) if args.format == Format::Json => {
                 codes.push(failure.code);
-                print(&format!("{}\n", json!({"run": path, "error": failure.to_string()})));
+                print(&format!(
+                    "{}\n",
+                    json!({"file": path, "run": path, "verdict": null, "error": failure.to_string()})
+                ));
             }
             Err(failure) => {
                 codes.push(failure.code);
@@ -50,6 +63,18 @@ struct Checked {
     history: History,
     damage: Option<String>,
     bare: bool,
+    /// What the whole history rules out.
+    whole: Whole,
+}
+
+impl Checked {
+    /// A file that is damaged is no valid one, whatever its beginning says.
+    fn code(&self) -> u8 {
+        match self.report.judgement.verdict {
+            Verdict::Unknown if self.bare && self.damage.is_some() => USAGE,
+            verdict => verdict.code(),
+        }
+    }
 }
 
 fn check_one(path: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Checked, Failure> {
@@ -94,12 +119,13 @@ fn check_run(run: &Recorded, history: &Path, required: &[Guarantee], args: &Chec
     let mut terms = file.terms.clone();
     terms.required.extend_from_slice(required);
     let bound = args.recovery.map_or(plan.recovery_ms, |r| r.as_millis() as u64);
-    let loaded = load(history)?;
+    let began = Instant::now();
+    let loaded = analyse::load(history, args.input)?;
     // What the run knew of its faults is not in the history alone.
     let seen = circumstances(&loaded);
     let unended = !matches!(file.status, Status::Finished | Status::Interrupted);
     let circumstances = Circumstances { unended, ..seen.with_faults_of(&file.circumstances) };
-    let findings = checkers::check(&loaded.history, &CheckConfig { recovery_bound_ms: bound });
+    let (findings, whole) = findings(&loaded.history, &CheckConfig { recovery_bound_ms: bound }, args);
     let judgement = judge(&terms, findings, circumstances);
     let mut report = Report::bare(judgement, dir.shown().display().to_string(), file.again.clone()).with_plan(plan);
     // What only the run itself could see.
@@ -107,17 +133,18 @@ fn check_run(run: &Recorded, history: &Path, required: &[Guarantee], args: &Chec
         report =
             Report { faults: stored.faults, wire: stored.wire, notes: stored.notes, seconds: stored.seconds, ..report };
     }
-    Ok(finish(report, loaded, false))
+    Ok(finish(report, loaded, whole, began, false))
 }
 
 /// Nothing is known of what was promised: everything is asked, or only what is required.
 fn check_bare(path: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Checked, Failure> {
-    let loaded = load(path)?;
+    let began = Instant::now();
+    let loaded = analyse::load(path, args.input)?;
     let mut config = CheckConfig::default();
     if let Some(bound) = args.recovery {
         config.recovery_bound_ms = bound.as_millis() as u64;
     }
-    let findings = checkers::check(&loaded.history, &config);
+    let (findings, whole) = findings(&loaded.history, &config, args);
     // What could not be judged is no answer to "everything": only what was asked for by name must be judged.
     let judged = findings.iter().filter(|f| matches!(f.observed, Observed::Held | Observed::Violated));
     let contract = match required {
@@ -134,26 +161,30 @@ fn check_bare(path: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<C
         again.push_str(&format!(" --recovery {}ms", bound.as_millis()));
     }
     let report = Report::bare(judgement, path.display().to_string(), again);
-    Ok(finish(report, loaded, true))
+    Ok(finish(report, loaded, whole, began, true))
 }
 
-fn finish(mut report: Report, loaded: Loaded, bare: bool) -> Checked {
+/// Every guarantee, event by event and at the end.
+fn findings(history: &History, config: &CheckConfig, args: &CheckArgs) -> (Vec<Finding>, Whole) {
+    let mut findings = checkers::check(history, config);
+    let deadline = args.budget.map(|b| Instant::now() + b);
+    let stop = || deadline.is_some_and(|d| Instant::now() >= d);
+    let mut whole = analyses::whole_within(history, &analyse::budget(args, &stop));
+    findings.append(&mut whole.findings);
+    (findings, whole)
+}
+
+fn finish(mut report: Report, loaded: Loaded, whole: Whole, began: Instant, bare: bool) -> Checked {
+    if bare {
+        report.seconds = began.elapsed().as_secs_f64();
+    }
     let damage = loaded.damage.map(|d| d.to_string());
     report.operations = operations(&loaded.history);
     for (event, irregularity) in loaded.history.irregularities().iter().take(IRREGULARITIES) {
         report.notes.push(format!("event #{}: {}", event.0, irregularity.describe()));
     }
     report.notes.extend(damage.iter().map(|d| format!("only what comes before the damage was judged: {d}")));
-    Checked { report, history: loaded.history, damage, bare }
-}
-
-fn load(path: &Path) -> Result<Loaded, Failure> {
-    let loaded = if path == Path::new("-") { file::read_from(std::io::stdin().lock()) } else { file::read(path) };
-    loaded.map_err(|e| {
-        Failure::usage(format!("cannot read {}", path.display()))
-            .because(&e)
-            .help("a history is a file of JSON Lines, one event a line: docs/reference/history-format.md")
-    })
+    Checked { report, history: loaded.history, damage, bare, whole }
 }
 
 /// How client operations ended; one without a completion ended unknown.
@@ -182,9 +213,7 @@ fn circumstances(loaded: &Loaded) -> Circumstances {
 
 fn show(checked: &Checked, format: Format) -> Result<String, Failure> {
     if format == Format::Json {
-        let json = serde_json::to_string(&checked.report)
-            .map_err(|e| Failure::harness("cannot put the verdict into JSON").because(&e))?;
-        return Ok(json + "\n");
+        return json_line(checked).map_err(|e| Failure::harness("cannot put the verdict into JSON").because(&e));
     }
     let mut out = format!("{}: {} events\n", checked.report.run, checked.history.len());
     if let Some(damage) = &checked.damage {
@@ -197,9 +226,66 @@ fn show(checked: &Checked, format: Format) -> Result<String, Failure> {
     let rows = &checked.report.judgement.guarantees;
     out.push_str(&if checked.bare { table_of_asked(rows) } else { table(rows) });
     out.push_str(&report::proofs(&checked.report, &checked.history));
+    let Whole { not, also_not, besides, .. } = &checked.whole;
+    for (head, models) in [("not", not), ("also not", also_not), ("besides not", besides)] {
+        if !models.is_empty() {
+            out.push_str(&format!("{head}: {}\n", names_of(models).join(", ")));
+        }
+    }
     for note in &checked.report.notes {
         out.push_str(&format!("note: {note}\n"));
     }
     out.push_str(&report::conclusion(&checked.report));
     Ok(out)
+}
+
+fn names_of(models: &[Model]) -> Vec<&'static str> {
+    models.iter().map(|m| m.name()).collect()
+}
+
+/// The report, with the fields that every checked file has: `file`, `anomalies`, `not`, `also_not`, `checked`.
+fn json_line(checked: &Checked) -> serde_json::Result<String> {
+    let mut object = serde_json::to_value(&checked.report)?;
+    let rows = &checked.report.judgement.guarantees;
+    let anomalies: Vec<Json> = rows.iter().flat_map(|(g, row)| anomalies(*g, row)).collect();
+    let operations = &checked.report.operations;
+    let checked_counts = json!({
+        "events": checked.history.len(),
+        "operations": operations.ok + operations.fail + operations.info,
+        "keys": checked.history.key_count(),
+    });
+    let fields = [
+        ("file", json!(checked.report.run)),
+        ("anomalies", json!(anomalies)),
+        ("not", json!(names_of(&checked.whole.not))),
+        ("also_not", json!(names_of(&checked.whole.also_not))),
+        ("besides_not", json!(names_of(&checked.whole.besides))),
+        ("checked", checked_counts),
+        ("damage", json!(checked.damage)),
+    ];
+    if let Some(object) = object.as_object_mut() {
+        object.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+    }
+    Ok(serde_json::to_string(&object)? + "\n")
+}
+
+/// The anomalies of a guarantee by kind, each with its first evidence. Of many only the first are kept, and counted.
+fn anomalies(guarantee: Guarantee, row: &Row) -> Vec<Json> {
+    let kinds: BTreeSet<&str> = row.anomalies.iter().map(|a| a.kind.as_str()).collect();
+    let one_kind = kinds.len() == 1;
+    kinds
+        .into_iter()
+        .map(|kind| {
+            let mut of = row.anomalies.iter().filter(|a| a.kind == kind);
+            let count = if one_kind { row.violations } else { of.clone().count() as u64 };
+            let first = of.next();
+            json!({
+                "type": kind,
+                "guarantee": guarantee,
+                "count": count,
+                "operations": first.map(|a| &a.operations),
+                "explanation": first.map(|a| &a.explanation),
+            })
+        })
+        .collect()
 }

@@ -1,5 +1,7 @@
 //! `splitbrain explain`: what a name means.
 
+use checkers::models::{Boundary, boundary, prohibited, worst_first};
+use checkers::{AnomalyType, Model};
 use histories::Guarantee;
 use nemesis::fault::{FaultName, registry};
 use systems_under_test::{Options, Promise, System};
@@ -20,20 +22,23 @@ const NODES: usize = 5;
 pub fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
     let name = args.name.trim();
     let systems = systems_under_test::bundled();
-    let text = if let Some(system) = systems.iter().find(|s| s.name() == name) {
-        of_system(&**system)
-    } else if let Some(workload) = workloads::find(name) {
-        of_workload(workload)
-    } else if let Ok(fault) = name.parse::<FaultName>() {
-        of_fault(fault)
-    } else if let Some(group) = registry::GROUPS.iter().find(|g| g.name == name) {
-        of_group(group)
-    } else if let Ok(guarantee) = name.parse::<Guarantee>() {
-        of_guarantee(guarantee)
-    } else {
+    // Some names are those of several things: monotonic-reads is a guarantee of a store and a model of a history.
+    let texts: Vec<String> = [
+        systems.iter().find(|s| s.name() == name).map(|system| of_system(&**system)),
+        workloads::find(name).map(of_workload),
+        name.parse::<FaultName>().ok().map(of_fault),
+        registry::GROUPS.iter().find(|g| g.name == name).map(of_group),
+        name.parse::<Guarantee>().ok().map(of_guarantee),
+        name.parse::<Model>().ok().map(of_model),
+        name.parse::<AnomalyType>().ok().map(of_anomaly),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if texts.is_empty() {
         return Err(unknown(name, &systems));
-    };
-    print(&text);
+    }
+    print(&texts.join("\n"));
     Ok(VALID)
 }
 
@@ -42,13 +47,17 @@ fn unknown(name: &str, systems: &[Box<dyn System>]) -> Failure {
     known.extend(workloads::ALL.iter().map(|w| w.name));
     known.extend(registry::all_names());
     known.extend(Guarantee::ALL.map(Guarantee::name));
+    known.extend(Model::ALL.iter().flat_map(|m| m.aliases().iter().copied().chain([m.name()])));
+    known.extend(AnomalyType::ALL.iter().map(|k| k.name()));
     let failure = Failure::usage(format!("nothing is named '{name}'"));
     if let Some(system) = systems.iter().find(|s| s.options().iter().any(|o| o.name == name)) {
         return failure.help(format!("it is an option: see `splitbrain explain {}`", system.name()));
     }
     match nearest(name, known) {
         Some(near) => failure.help(format!("did you mean '{near}'?")),
-        None => failure.help("see `splitbrain list systems`, workloads, faults, checkers or guarantees"),
+        None => {
+            failure.help("see `splitbrain list systems`, workloads, faults, checkers, guarantees, models or anomalies")
+        }
     }
 }
 
@@ -59,8 +68,10 @@ fn paragraphs(title: &str, parts: &[(&str, &str)]) -> String {
         if !head.is_empty() {
             out.push_str(&format!("{}\n", Painted(STRONG, head)));
         }
-        out.push_str(&wrap(text, 100).join("\n"));
-        out.push('\n');
+        for line in text.lines() {
+            out.push_str(&wrap(line, 100).join("\n"));
+            out.push('\n');
+        }
     }
     out
 }
@@ -145,4 +156,66 @@ fn of_guarantee(guarantee: Guarantee) -> String {
             ("workloads that show it", &by),
         ],
     )
+}
+
+/// `a, b`, or a word for none.
+fn names<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let names: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+/// The parts that say something.
+fn some<'a>(parts: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    parts.iter().copied().filter(|(_, text)| !text.is_empty()).collect()
+}
+
+fn of_model(model: Model) -> String {
+    let about = model.about();
+    let aliases = if model.aliases().is_empty() { String::new() } else { format!(" ({})", model.aliases().join(", ")) };
+    let direct = names(about.prohibits.iter().chain(about.also_prohibits));
+    let all = names(worst_first(prohibited(&[model], &[])));
+    paragraphs(
+        &format!("{model}{aliases}: a consistency model"),
+        &some(&[
+            ("", about.definition),
+            ("source", about.source),
+            ("it forbids, over what weaker models forbid", &direct),
+            ("it forbids in all, the worst first", &all),
+            ("it implies, the weaker models", &names(model.implies())),
+            ("it is implied by, the stronger models", &names(model.implied_by())),
+            ("how it is checked", about.checked),
+            ("beside Elle", &model.notes().join(" ")),
+        ]),
+    )
+}
+
+fn of_anomaly(kind: AnomalyType) -> String {
+    let about = kind.about();
+    let Boundary { not, also_not, besides } = boundary(&[kind]);
+    let example = about.example.map(|e| format!("{}\n{}", e.history, e.reading)).unwrap_or_default();
+    let ruled_out = match (not.is_empty(), also_not.is_empty()) {
+        (true, _) => "nothing by itself".to_owned(),
+        (false, true) => names(not),
+        (false, false) => format!("{}, and with them {}", names(not), names(also_not)),
+    };
+    let besides = if besides.is_empty() { String::new() } else { names(besides) };
+    let above = AnomalyType::ALL.iter().copied().filter(|other| other.implies().contains(&kind));
+    let elle = if kind.in_elle() { "" } else { "Elle does not know it." };
+    paragraphs(
+        &format!("{kind}: an anomaly"),
+        &some(&[
+            ("", about.meaning),
+            ("for example", &example),
+            ("it rules out", &ruled_out),
+            ("it rules out besides", &besides),
+            ("wherever it is there are also", &if_any(kind.implies())),
+            ("it is there wherever there is", &if_any(worst_first(above))),
+            ("source", about.source),
+            ("beside Elle", elle),
+        ]),
+    )
+}
+
+fn if_any(kinds: Vec<AnomalyType>) -> String {
+    if kinds.is_empty() { String::new() } else { names(kinds) }
 }

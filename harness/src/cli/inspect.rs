@@ -28,6 +28,9 @@ pub fn inspect(args: &InspectArgs) -> Result<u8, Failure> {
         print(&graphs(&stored, &loaded.history, only, args.most));
         return Ok(VALID);
     }
+    if let Some(dir) = &args.evidence {
+        write_evidence(dir, &stored, &loaded.history, only, args.most)?;
+    }
     let seed = stored.seed.map(|s| s.to_string()).unwrap_or_default();
     let mut out = format!("{} · seed {seed} · started {}\n", args.run.display(), file.started);
     if let Some(damage) = &loaded.damage {
@@ -90,6 +93,26 @@ fn graphs(report: &Report, history: &histories::History, only: Option<Guarantee>
         format!("#{operation} {}", text.unwrap_or_default())
     };
     anomalies.map(|anomaly| checkers::dot(anomaly, label)).collect()
+}
+
+/// Pictures, graphs and smallest histories of what would be shown.
+fn write_evidence(
+    dir: &std::path::Path,
+    report: &Report,
+    history: &histories::History,
+    only: Option<Guarantee>,
+    most: usize,
+) -> Result<(), Failure> {
+    let mut written = 0;
+    for (guarantee, row) in report.judgement.guarantees.iter().filter(|(g, _)| only.is_none_or(|o| o == **g)) {
+        let shows = |kind: &str, part: &histories::History| {
+            let checker = checkers::checker(*guarantee, &checkers::CheckConfig::default());
+            checkers::run(part, vec![checker]).iter().flat_map(|f| &f.anomalies).any(|a| a.kind == kind)
+        };
+        written = crate::evidence::write(dir, written, history, row.anomalies.iter().take(most), shows)?;
+    }
+    print(&format!("{written} pieces of evidence in {}\n", dir.display()));
+    Ok(())
 }
 
 fn status(file: &RunFile) -> String {

@@ -1,5 +1,7 @@
 //! `splitbrain list`: what there is, one line each.
 
+use checkers::models::{boundary, worst_first};
+use checkers::{AnomalyType, Model};
 use histories::Guarantee;
 use nemesis::fault::{FaultName, registry};
 use serde_json::json;
@@ -16,24 +18,97 @@ use crate::workloads;
 const WIDTH: usize = 84;
 
 pub fn list(args: &ListArgs) -> Result<u8, Failure> {
-    let rows = rows(args.what);
-    match args.format {
-        Format::Json => {
-            let items: Vec<_> = rows.iter().map(|(name, about)| json!({"name": name, "about": about})).collect();
-            print(&format!("{}\n", json!(items)));
-        }
-        Format::Text => {
+    print(&match (args.what, args.format) {
+        (Listed::Models, Format::Json) => lines(Model::ALL.iter().map(|m| model_data(*m))),
+        (Listed::Models, Format::Text) => models(),
+        (Listed::Anomalies, Format::Json) => lines(kinds().into_iter().map(kind_data)),
+        (Listed::Anomalies, Format::Text) => anomalies(),
+        (what, Format::Json) => lines(rows(what).iter().map(|(name, about)| json!({"name": name, "about": about}))),
+        (what, Format::Text) => {
             let mut table = Table::new(3);
-            for (name, about) in rows {
-                let mut name = Cell::styled(name, STRONG);
-                for line in wrap(&about, WIDTH) {
-                    table.row([std::mem::take(&mut name), line.into()]);
-                }
+            for (name, about) in rows(what) {
+                wrapped(&mut table, [name], &about, WIDTH);
             }
-            print(&table.render());
+            table.render()
         }
-    }
+    });
     Ok(VALID)
+}
+
+fn lines(items: impl Iterator<Item = serde_json::Value>) -> String {
+    format!("{}\n", serde_json::Value::from_iter(items))
+}
+
+/// A row of some short cells, the first of them strong, and a text that goes on in the rows below.
+fn wrapped<const N: usize>(table: &mut Table, short: [String; N], text: &str, width: usize) {
+    let mut short: Vec<Cell> =
+        short.into_iter().enumerate().map(|(i, s)| if i == 0 { Cell::styled(s, STRONG) } else { s.into() }).collect();
+    for line in wrap(text, width) {
+        let blank = vec![Cell::default(); N];
+        table.row(std::mem::replace(&mut short, blank).into_iter().chain([line.into()]));
+    }
+}
+
+fn names<T: ToString>(items: impl IntoIterator<Item = T>) -> Vec<String> {
+    items.into_iter().map(|item| item.to_string()).collect()
+}
+
+/// All anomalies, the worst first.
+fn kinds() -> Vec<AnomalyType> {
+    worst_first(AnomalyType::ALL.iter().copied())
+}
+
+/// Columns of what stands beside two columns of names.
+const NARROW: usize = 62;
+
+fn models() -> String {
+    let mut table = Table::new(3);
+    for model in Model::ALL {
+        let about = model.about();
+        let direct = names(about.prohibits.iter().chain(about.also_prohibits));
+        let over = names(about.implies.iter().chain(about.also_implies));
+        let said = [("implies ", over), ("forbids ", direct)].into_iter().filter(|(_, names)| !names.is_empty());
+        let text: Vec<String> = said.map(|(what, names)| format!("{what}{}", names.join(", "))).collect();
+        wrapped(&mut table, [model.to_string(), model.aliases().join(", ")], &text.join("; "), NARROW);
+    }
+    table.render()
+}
+
+fn model_data(model: Model) -> serde_json::Value {
+    let about = model.about();
+    json!({
+        "name": model.name(),
+        "aliases": model.aliases(),
+        "about": about.definition,
+        "implies": names(about.implies.iter().chain(about.also_implies)),
+        "forbids": names(about.prohibits.iter().chain(about.also_prohibits)),
+    })
+}
+
+fn anomalies() -> String {
+    let mut table = Table::new(3);
+    for kind in kinds() {
+        let not = names(boundary(&[kind]).not);
+        let text = match not.is_empty() {
+            true => kind.about().meaning.to_owned(),
+            false => format!("{} Not {}.", kind.about().meaning, not.join(", ")),
+        };
+        wrapped(&mut table, [kind.to_string()], &text, WIDTH);
+    }
+    table.render()
+}
+
+fn kind_data(kind: AnomalyType) -> serde_json::Value {
+    let about = kind.about();
+    let boundary = boundary(&[kind]);
+    json!({
+        "name": kind.name(),
+        "about": about.meaning,
+        "implies": names(about.implies.iter().chain(about.also_implies)),
+        "not": names(boundary.not),
+        "also_not": names(boundary.also_not),
+        "besides": names(boundary.besides),
+    })
 }
 
 fn rows(what: Listed) -> Vec<(String, String)> {
@@ -51,5 +126,7 @@ fn rows(what: Listed) -> Vec<(String, String)> {
             .iter()
             .map(|g| (g.name().to_owned(), format!("needs {}", checkers::about(*g).needs)))
             .collect(),
+        Listed::Models => Model::ALL.iter().map(|m| pair(m.name(), m.about().definition)).collect(),
+        Listed::Anomalies => kinds().iter().map(|k| pair(k.name(), k.about().meaning)).collect(),
     }
 }

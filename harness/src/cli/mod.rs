@@ -1,5 +1,6 @@
 //! The `splitbrain` command: arguments in, text or JSON out, an exit code. Only this module prints.
 
+pub mod analyse;
 pub mod args;
 mod check;
 mod doctor;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use checkers::{AnomalyType, Model};
 use histories::Guarantee;
 use systems_under_test::System;
 
@@ -42,5 +43,34 @@ pub fn guarantee(name: &str) -> Result<Guarantee, Failure> {
         let known = Guarantee::ALL.map(Guarantee::name);
         Failure::usage(format!("no guarantee is named '{name}'"))
             .help(format!("{}; see `splitbrain list guarantees`", hint(name, known)))
+    })
+}
+
+/// The consistency model with this name or alias.
+pub fn model(name: &str) -> Result<Model, Failure> {
+    name.parse().map_err(|_| {
+        let known = Model::ALL.iter().flat_map(|m| std::iter::once(m.name()).chain(m.aliases().iter().copied()));
+        Failure::usage(format!("no consistency model is named '{name}'"))
+            .help(format!("{}; see `splitbrain list models`", hint(name, known)))
+    })
+}
+
+/// The anomaly with this name.
+pub fn anomaly(name: &str) -> Result<AnomalyType, Failure> {
+    name.parse().map_err(|_| {
+        Failure::usage(format!("no anomaly is named '{name}'"))
+            .help(format!("{}; see `splitbrain list anomalies`", hint(name, AnomalyType::ALL.iter().map(|a| a.name()))))
+    })
+}
+
+/// The way to understand a history with this name.
+pub fn history_workload(name: &str) -> Result<checkers::Workload, Failure> {
+    name.parse().map_err(|_| {
+        let known: Vec<&str> = checkers::Workload::ALL.iter().map(|w| w.name()).collect();
+        Failure::usage(format!("no history is understood as '{name}'")).help(format!(
+            "{}; known: {}",
+            hint(name, known.iter().copied()),
+            known.join(", ")
+        ))
     })
 }

@@ -59,7 +59,7 @@ pub fn conclusion(report: &Report) -> String {
 }
 
 /// The first operations of an argument and its last, each once: the last one is where the contradiction shows.
-fn telling(operations: &[u32], known: usize) -> Vec<u32> {
+pub fn telling(operations: &[u32], known: usize) -> Vec<u32> {
     let mut told: Vec<u32> = Vec::new();
     for index in operations.iter().filter(|i| (**i as usize) < known) {
         if !told.contains(index) {

@@ -75,7 +75,11 @@ pub fn matrix(columns: &[Column<'_>]) -> String {
         let cells = std::iter::once(first.to_owned()).chain(headings);
         table.row(cells.map(|t| Cell::styled(t, STRONG)));
     }
-    for guarantee in Guarantee::ALL {
+    let judged = |g: &Guarantee| {
+        let rows = columns.iter().filter_map(|c| c.rows.and_then(|r| r.get(g)));
+        rows.into_iter().any(|r| r.promised || r.observed != Observed::NotApplicable)
+    };
+    for guarantee in Guarantee::ALL.into_iter().filter(judged) {
         let cells: Vec<Cell> = columns.iter().map(|c| matrix_cell(c.rows.and_then(|r| r.get(&guarantee)))).collect();
         table.row(std::iter::once(Cell::new(guarantee.title())).chain(cells));
     }

@@ -33,6 +33,7 @@ use self::cluster::{ClusterSpec, RunningCluster};
 use self::faults::Nemesis;
 use self::process::{Crew, Phase};
 use self::record::{FLUSH_EVERY_MS, Online, Recorder};
+use crate::analyses;
 use crate::clock::RunClock;
 use crate::failure::Failure;
 use crate::plan::Plan;
@@ -180,7 +181,9 @@ impl<'a> Run<'a> {
         // The first thing that went wrong is the cause of the others.
         let mut lived = lived?;
         closed?;
-        let (history, findings) = checked?;
+        let (history, mut findings) = checked?;
+        self.phase("checking");
+        findings.append(&mut analyses::whole(&history).findings);
         self.phase("sealing");
         let sealed = histories::file::seal(&self.dir.file("history.jsonl"));
         sealed.map_err(|e| Failure::harness("cannot seal the history").because(&e))?;

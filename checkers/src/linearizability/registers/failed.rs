@@ -1,25 +1,38 @@
 //! Compare-and-sets that failed, between the blocks of a register with unique values.
 //!
-//! An order of the blocks is made and each failed one is put at the first place where its `old` is not held: at most one
-//! cluster further than the operations before it demand. For one order that is the best there is; the places can only grow
-//! with time, so who is put early leaves most room. Two orders are tried: blocks as early as possible, and as late.
+//! One that failed saw a value other than its `old`. Impossible is that only if `old` was certainly held all the time. Whether
+//! *some* order of the blocks satisfies all of them is found out by making one, on a walk along the events:
+//!
+//! - A block begins when something of it ends, and no earlier than it must. Before a forward one come all blocks that something
+//!   ended in before its last operation begins; they can all be squeezed into the moment before.
+//! - A failed one that begins while its `old` is held waits for the next change. If it ends and is still waiting, the
+//!   register has to change now: to the next value of the block if that has begun, or to one of the blocks that have begun
+//!   completely, of which the one that has to come first anyway is taken.
+//! - A write that was left out because its outcome is unknown and nobody read it may serve, too.
+//!
+//! ```text
+//! wx1 |---|
+//! wx2        |-----------------------|      2 may come at any time; it comes when the failed one ends,
+//! cx1>9 fail       |-----|                  which would else have seen 1 all the time
+//! rx3                                 …
+//! ```
+//! If the walk comes to its end, what it made is a linearization. If not, that proves nothing, and the
+//! [search](super::front) decides.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 
 use super::operations::{Does, NEVER, Op};
 use super::zones::{Block, Clusters, NONE, Violation, Zones};
 
 /// Whether the failed ones fit between the blocks, which by themselves have a linearization.
-pub(super) fn place(clusters: &Clusters<'_>, blocks: Vec<Block>) -> Zones {
+pub(super) fn place(clusters: &Clusters<'_>, blocks: &[Block]) -> Zones {
     if let Some(violation) = held(clusters) {
         return Zones::Violated(violation);
     }
-    let zones = Forward::new(&blocks);
-    let early = |b: &Block| zones.early(b);
-    let late = |b: &Block| zones.late(b);
-    let fits = fit(clusters, &blocks, early) || fit(clusters, &blocks, late);
-    if fits { Zones::Linearizable } else { Zones::Open }
+    match Walk::new(clusters, blocks).to_the_end() {
+        Some(()) => Zones::Linearizable,
+        None => Zones::Open,
+    }
 }
 
 /// For each cluster, from when until when the register certainly held it.
@@ -68,99 +81,164 @@ impl Clusters<'_> {
     }
 }
 
-/// The forward zones in order: they do not overlap.
-struct Forward(Vec<(u32, u32)>);
-
-impl Forward {
-    fn new(blocks: &[Block]) -> Self {
-        let mut zones: Vec<_> = blocks.iter().filter(|b| b.f < b.s).map(|b| (b.f, b.s)).collect();
-        zones.sort_unstable();
-        Forward(zones)
-    }
-
-    fn around(&self, point: u32) -> Option<(u32, u32)> {
-        let before = self.0.partition_point(|zone| zone.0 < point);
-        self.0[..before].last().copied().filter(|zone| point < zone.1)
-    }
-
-    /// As early as possible: a backward zone at its beginning, or behind the forward zone that covers it.
-    fn early(&self, block: &Block) -> (u32, u32) {
-        match block.f < block.s {
-            true => (block.f, 0),
-            false => (self.around(block.s).map_or(block.s, |zone| zone.1), 1),
-        }
-    }
-
-    /// As late as possible: a backward zone at its end, or before the forward zone that covers it.
-    fn late(&self, block: &Block) -> (u32, u32) {
-        match block.f < block.s {
-            true => (block.f, 1),
-            false => (self.around(block.f).map_or(block.f, |zone| zone.0), 0),
-        }
-    }
+/// A linearization in the making: the block that the register is in, and those that have begun and wait.
+struct Walk<'a> {
+    clusters: &'a Clusters<'a>,
+    /// For each cluster, its block.
+    block_of: Vec<u32>,
+    blocks: Vec<Block>,
+    /// By the time at which something of them ends.
+    waiting: BTreeSet<(u32, u32)>,
+    placed: Vec<bool>,
+    block: u32,
+    cluster: u32,
+    /// Failed ones that have begun and have seen nothing but their `old`.
+    unsatisfied: Vec<u32>,
+    satisfied: Vec<bool>,
 }
 
-/// Whether every failed one has a place in this order of the blocks.
-fn fit(clusters: &Clusters<'_>, blocks: &[Block], key: impl Fn(&Block) -> (u32, u32)) -> bool {
-    let ranks = ranks(clusters, blocks, key);
-    let rank = |i: usize| match clusters.does[i] {
-        Does::Read(v) => Some((ranks[v as usize], ranks[v as usize])),
-        Does::Write(v) | Does::Cas(_, v) if clusters.all[v as usize].live => {
-            Some((ranks[v as usize], ranks[v as usize] - 1))
+impl<'a> Walk<'a> {
+    fn new(clusters: &'a Clusters<'a>, blocks: &[Block]) -> Self {
+        let mut blocks = blocks.to_vec();
+        if blocks.first().is_none_or(|b| b.root != 0) {
+            blocks.insert(0, Block { f: 0, s: 0, root: 0 });
         }
-        _ => None,
-    };
-    let upper = upper_bounds(clusters, rank);
-    let mut ends = ends(clusters, rank).into_iter().peekable();
-    let mut placed: BinaryHeap<Reverse<(u32, i64)>> = BinaryHeap::new();
-    let mut lower = 0;
-    for (i, op) in clusters.ops.iter().enumerate() {
-        let Does::Not(old) = clusters.does[i] else { continue };
-        while let Some((_, rank)) = ends.next_if(|(end, _)| *end < op.start) {
-            lower = lower.max(rank);
+        let mut block_of = vec![NONE; clusters.all.len()];
+        for (i, block) in blocks.iter().enumerate() {
+            clusters.members(block.root).into_iter().for_each(|c| block_of[c as usize] = i as u32);
         }
-        while placed.peek().is_some_and(|Reverse((end, _))| *end < op.start) {
-            lower = lower.max(placed.pop().map_or(0, |Reverse((_, rank))| rank));
-        }
-        let at = lower + i64::from(ranks[old as usize] == lower);
-        if at > upper[clusters.ops.partition_point(|later| later.start < op.end)] {
-            return false;
-        }
-        placed.push(Reverse((op.end, at)));
-    }
-    true
-}
-
-/// The place of each cluster; the initial one comes first, and those that never were have none.
-fn ranks(clusters: &Clusters<'_>, blocks: &[Block], key: impl Fn(&Block) -> (u32, u32)) -> Vec<i64> {
-    let mut order: Vec<&Block> = blocks.iter().collect();
-    order.sort_by_key(|b| (b.root != 0, key(b)));
-    let mut ranks = vec![-1; clusters.all.len()];
-    ranks[0] = 0;
-    let mut next = 1;
-    for cluster in order.into_iter().flat_map(|b| clusters.members(b.root)) {
-        if cluster != 0 {
-            ranks[cluster as usize] = next;
-            next += 1;
+        Walk {
+            clusters,
+            block_of,
+            placed: vec![false; blocks.len()],
+            blocks,
+            waiting: BTreeSet::new(),
+            block: 0,
+            cluster: 0,
+            unsatisfied: Vec::new(),
+            satisfied: vec![false; clusters.ops.len()],
         }
     }
-    ranks
-}
 
-/// For each operation, the last place before it and everything that begins after it.
-fn upper_bounds(clusters: &Clusters<'_>, rank: impl Fn(usize) -> Option<(i64, i64)>) -> Vec<i64> {
-    let mut upper = vec![i64::MAX; clusters.ops.len() + 1];
-    upper[clusters.ops.len()] = clusters.all.iter().skip(1).filter(|c| c.live).count() as i64;
-    for i in (0..clusters.ops.len()).rev() {
-        upper[i] = rank(i).map_or(upper[i + 1], |(_, before)| upper[i + 1].min(before));
+    fn to_the_end(mut self) -> Option<()> {
+        let ops = self.clusters.ops;
+        let mut ends: Vec<(u32, u32)> =
+            ops.iter().enumerate().filter(|(_, op)| op.is_certain()).map(|(i, op)| (op.end, i as u32)).collect();
+        ends.sort_unstable();
+        let mut ends = ends.into_iter().peekable();
+        self.placed[0] = true;
+        for (i, op) in ops.iter().enumerate() {
+            while let Some((now, ended)) = ends.next_if(|(end, _)| *end < op.start) {
+                self.end(ended, now)?;
+            }
+            self.begin(i as u32);
+        }
+        ends.try_for_each(|(now, ended)| self.end(ended, now))
     }
-    upper
-}
 
-/// When each operation ended and where it stands, by time.
-fn ends(clusters: &Clusters<'_>, rank: impl Fn(usize) -> Option<(i64, i64)>) -> Vec<(u32, i64)> {
-    let certain = |(i, op): (usize, &Op)| Some((op.end, rank(i)?.0)).filter(|_| op.is_certain());
-    let mut ends: Vec<_> = clusters.ops.iter().enumerate().filter_map(certain).collect();
-    ends.sort_unstable();
-    ends
+    fn begin(&mut self, i: u32) {
+        match self.clusters.does[i as usize] {
+            Does::Write(v) if !self.clusters.all[v as usize].live => {
+                self.block_of[v as usize] = self.blocks.len() as u32;
+                self.waiting.insert((NEVER, self.blocks.len() as u32));
+                self.blocks.push(Block { f: NEVER, s: self.clusters.ops[i as usize].start, root: v });
+                self.placed.push(false);
+            }
+            Does::Write(v) => {
+                let block = self.block_of[v as usize];
+                self.waiting.insert((self.blocks[block as usize].f, block));
+            }
+            Does::Not(old) if old == self.cluster => self.unsatisfied.push(i),
+            Does::Not(_) => self.satisfied[i as usize] = true,
+            Does::Read(_) | Does::Cas(..) => {}
+        }
+    }
+
+    fn end(&mut self, i: u32, now: u32) -> Option<()> {
+        match self.clusters.does[i as usize] {
+            Does::Not(_) if self.satisfied[i as usize] => Some(()),
+            Does::Not(_) => self.change(now),
+            Does::Read(v) | Does::Write(v) | Does::Cas(_, v) => self.reach(v, now),
+        }
+    }
+
+    /// Goes on at least to this cluster.
+    fn reach(&mut self, cluster: u32, now: u32) -> Option<()> {
+        let block = self.block_of[cluster as usize];
+        if !self.placed[block as usize] {
+            self.enter(block, now)?;
+        }
+        if block == self.block && !self.is_behind(cluster) {
+            while self.cluster != cluster {
+                self.step()?;
+            }
+        }
+        Some(())
+    }
+
+    /// Whether the register held this value before, in the present block.
+    fn is_behind(&self, cluster: u32) -> bool {
+        let mut at = self.cluster;
+        while at != cluster {
+            match self.clusters.all[at as usize].next {
+                NONE => return true,
+                cas => at = self.clusters.left_by(cas),
+            }
+        }
+        false
+    }
+
+    /// The register holds something else.
+    fn hold(&mut self, cluster: u32) {
+        self.cluster = cluster;
+        for i in self.unsatisfied.drain(..) {
+            self.satisfied[i as usize] = true;
+        }
+    }
+
+    fn step(&mut self) -> Option<()> {
+        match self.clusters.all[self.cluster as usize].next {
+            NONE => None,
+            cas => {
+                self.hold(self.clusters.left_by(cas));
+                Some(())
+            }
+        }
+    }
+
+    /// Leaves the present block for this one, and for those that have to come before it.
+    fn enter(&mut self, block: u32, now: u32) -> Option<()> {
+        let Block { f, s, .. } = self.blocks[block as usize];
+        if s > now {
+            while let Some((_, first)) = self.waiting.first().copied().filter(|(end, b)| *end < s && *b != block) {
+                if self.blocks[first as usize].s > now {
+                    return None;
+                }
+                self.enter(first, now)?;
+            }
+        }
+        if self.blocks[self.block as usize].s > now {
+            return None;
+        }
+        while self.clusters.all[self.cluster as usize].next != NONE {
+            self.step()?;
+        }
+        self.waiting.remove(&(f, block));
+        self.placed[block as usize] = true;
+        self.block = block;
+        self.hold(self.blocks[block as usize].root);
+        Some(())
+    }
+
+    /// Something else has to be held now.
+    fn change(&mut self, now: u32) -> Option<()> {
+        if self.clusters.all[self.cluster as usize].next != NONE {
+            let next = self.clusters.all[self.cluster as usize].next;
+            let begun = self.clusters.ops[next as usize].start < now && self.clusters.last_read(self.cluster) < now;
+            return if begun { self.step() } else { None };
+        }
+        let complete = |(_, b): &&(u32, u32)| self.blocks[*b as usize].s <= now;
+        let next = self.waiting.iter().find(complete).or(self.waiting.first()).copied()?;
+        self.enter(next.1, now)
+    }
 }

@@ -21,9 +21,8 @@
 //! clusters. Two that found the same version contradict each other, and so does a circle of them.
 //!
 //! One that failed (and says that it found something else) saw the register without its `old`. It is impossible if
-//! `old` was certainly held all the time. Otherwise one order of the blocks is made, and it is put wherever it fits. Whether
-//! *some* order satisfies all of them is a harder question; where the first orders tried do not answer it, the [search](super::front)
-//! does.
+//! `old` was certainly held all the time. Otherwise an order of the blocks is [made](super::failed) that leaves room for it. If
+//! that does not succeed, there may be one all the same, and the [search](super::front) decides.
 //!
 //! # Unknown outcomes
 //! - A read without an answer says nothing and is left out.
@@ -145,7 +144,7 @@ pub(super) fn judge(ops: &[Op], initial: u32, numbers: &mut Numbers) -> Zones {
     match clusters.blocks().and_then(|blocks| clusters.compare(blocks)) {
         Err(violation) => Zones::Violated(violation),
         Ok(_) if !clusters.failed => Zones::Linearizable,
-        Ok(blocks) => super::failed::place(&clusters, blocks),
+        Ok(blocks) => super::failed::place(&clusters, &blocks),
     }
 }
 
@@ -289,6 +288,11 @@ impl<'a> Clusters<'a> {
             }
             at = self.left_by(cluster.next);
         }
+    }
+
+    /// When the last read of a value began.
+    pub fn last_read(&self, cluster: u32) -> u32 {
+        self.all[cluster as usize].read_start
     }
 
     /// The cluster that a compare-and-set leads to.

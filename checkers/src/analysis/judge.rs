@@ -1,0 +1,214 @@
+//! From a workload and a question to an answer.
+//!
+//! Which analyzers look at a history follows from what is asked. A transactional history that is asked for
+//! serializability is judged by its dependency graph. Asked for a model of single objects (linearizability, sequential
+//! or causal consistency, a session guarantee) it is taken as what it is to a single object: each micro-operation is an
+//! operation of its own, in the order of its transaction. Models that a stronger one implies are not looked at
+//! separately: what refutes them refutes it as well, and the graph finds that.
+
+use std::collections::BTreeSet;
+
+use histories::{Guarantee, History};
+
+use super::{Analysis, Answer, Assumptions, Found, Group, Question, Workload};
+use crate::budget::{Budget, Meter};
+use crate::models::{self, AnomalyType, Boundary, Model, VersionOrder};
+use crate::weak::transactional::Level;
+use crate::{classic, linearizability, transactions, weak};
+
+/// A way to look at a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lens {
+    /// What the workload is for.
+    Own,
+    /// Sessions of single operations.
+    Sessions,
+    /// Prefixes.
+    Prefix,
+    /// Transactions without an order of versions.
+    Transactional,
+    /// One order of all operations that agrees with every session.
+    Sequential,
+}
+
+impl Question {
+    /// What is usually asked of such a history: what Elle, Knossos and Jepsen's own checkers ask.
+    pub fn usual(workload: Workload) -> Question {
+        use AnomalyType as A;
+        let models = match workload {
+            Workload::ListAppend | Workload::RwRegister | Workload::Predicate => vec![Model::StrongSerializable],
+            Workload::Sessions => vec![Model::Causal],
+            Workload::Set | Workload::Queue | Workload::Bank | Workload::LongFork | Workload::UniqueIds => vec![],
+            Workload::Counter => vec![],
+            _ => vec![Model::Linearizable],
+        };
+        let anomalies = match workload {
+            Workload::Set => vec![A::LostElement, A::UnexpectedElement, A::DuplicateElements, A::ResurrectedElement],
+            Workload::Queue => vec![A::DoubleDequeue, A::LostItem, A::UnexpectedElement],
+            Workload::Bank => vec![A::WrongTotal, A::NegativeBalance, A::UnexpectedKey, A::MissingKey],
+            Workload::LongFork => vec![A::LongFork],
+            Workload::UniqueIds => vec![A::DuplicateId],
+            Workload::Counter => vec![A::OutOfBounds],
+            _ => vec![],
+        };
+        Question { models, anomalies, assume: Assumptions::default() }
+    }
+}
+
+/// Everything that is found in a history that is understood this way, as far as the question needs it.
+pub fn look(history: &History, workload: Workload, question: &Question, budget: &Budget<'_>) -> Found {
+    let mut found = Found::default();
+    for lens in lenses(workload, question) {
+        found.merge(through(history, workload, lens, question, budget));
+    }
+    found
+}
+
+/// The lenses that the models of a question need.
+fn lenses(workload: Workload, question: &Question) -> BTreeSet<Lens> {
+    let own = question.models.is_empty().then_some(Lens::Own);
+    let asked = question.models.iter().flat_map(|model| lenses_of(workload, *model)).chain(own);
+    // Anomalies that are asked for by name are sought by whoever knows them.
+    asked.chain((!question.anomalies.is_empty()).then_some(Lens::Own)).collect()
+}
+
+fn lenses_of(workload: Workload, model: Model) -> Vec<Lens> {
+    let transactional = matches!(workload, Workload::ListAppend | Workload::RwRegister);
+    let registers = matches!(workload, Workload::Register | Workload::CasRegister | Workload::RwRegister);
+    let sessions = transactional || registers || workload == Workload::Sessions;
+    match model {
+        Model::Pram
+        | Model::Causal
+        | Model::CausalMemory
+        | Model::CausalConvergence
+        | Model::ReadYourWrites
+        | Model::MonotonicReads
+        | Model::MonotonicWrites
+        | Model::WritesFollowReads
+            if sessions =>
+        {
+            vec![Lens::Sessions]
+        }
+        Model::ConsistentPrefix if sessions => vec![Lens::Prefix],
+        Model::Prefix if transactional => vec![Lens::Own, Lens::Prefix],
+        Model::ReadAtomic | Model::CausalCerone | Model::TransactionalCausal | Model::ReadCommitted
+            if workload == Workload::RwRegister =>
+        {
+            vec![Lens::Own, Lens::Transactional]
+        }
+        Model::Sequential if sessions => vec![Lens::Sequential],
+        _ => vec![Lens::Own],
+    }
+}
+
+fn through(history: &History, workload: Workload, lens: Lens, question: &Question, budget: &Budget<'_>) -> Found {
+    match lens {
+        Lens::Own => own(workload)(history, question, budget),
+        Lens::Sessions => weak::sessions::check(history, question, budget),
+        Lens::Prefix => prefix(history),
+        Lens::Transactional => {
+            let levels = levels(&question.models);
+            weak::transactional::check(history, &levels, question.assume.initial.as_ref(), &Meter::new(budget))
+        }
+        Lens::Sequential => linearizability::sequential::check(history, question, budget),
+    }
+}
+
+fn own(workload: Workload) -> super::Analyzer {
+    match workload {
+        Workload::ListAppend => transactions::list_append::check,
+        Workload::RwRegister => transactions::rw_register::check,
+        Workload::Predicate => transactions::predicate::check,
+        Workload::Register | Workload::CasRegister => linearizability::registers::check,
+        Workload::MultiRegister => linearizability::multi_register::check,
+        Workload::KeyValue => linearizability::key_value::check,
+        Workload::Lock => linearizability::locks::check,
+        Workload::Set => classic::set::check,
+        Workload::MembershipSet => linearizability::collections::set::check,
+        Workload::Counter => classic::counter::check,
+        Workload::FifoQueue => linearizability::collections::fifo_queue::check,
+        Workload::Queue => linearizability::collections::queue::check,
+        Workload::PriorityQueue => linearizability::collections::priority_queue::check,
+        Workload::Stack => linearizability::collections::stack::check,
+        Workload::AppendLog => linearizability::collections::list::check,
+        Workload::Bank => classic::bank::check,
+        Workload::LongFork => classic::long_fork::check,
+        Workload::UniqueIds => classic::unique_ids::check,
+        Workload::Sessions => weak::sessions::check,
+    }
+}
+
+/// The levels that these models ask for; each holds the ones below.
+fn levels(models: &[Model]) -> Vec<Level> {
+    let level = |model: &Model| match model {
+        Model::ReadCommitted => Some(Level::ReadCommitted),
+        Model::ReadAtomic => Some(Level::ReadAtomic),
+        Model::CausalCerone | Model::TransactionalCausal => Some(Level::Causal),
+        _ => None,
+    };
+    models.iter().filter_map(level).collect()
+}
+
+/// What the fold over reads of prefixes finds.
+fn prefix(history: &History) -> Found {
+    let mut found = Found::default();
+    let checker = crate::checker(Guarantee::ConsistentPrefix, &crate::CheckConfig::default());
+    for finding in crate::run(history, vec![checker]) {
+        found.checked.insert("reads", finding.counts.get("reads").copied().unwrap_or(0));
+        for anomaly in &finding.anomalies {
+            found.add(AnomalyType::NotPrefix, || anomaly.clone());
+        }
+        if let Some(group) = found.groups.get_mut(&AnomalyType::NotPrefix) {
+            group.count = finding.violations;
+        }
+    }
+    found
+}
+
+/// Looks at a history and answers the question.
+pub fn analyse(history: &History, workload: Workload, question: &Question, budget: &Budget<'_>) -> Analysis {
+    let found = look(history, workload, question, budget);
+    let broken = history.irregularities().len();
+    conclude(workload, question, found, broken)
+}
+
+fn conclude(workload: Workload, question: &Question, found: Found, broken: usize) -> Analysis {
+    let order = order(&question.assume);
+    let prohibited = models::prohibited_under(order, &question.models, &question.anomalies);
+    let kinds: Vec<AnomalyType> = found.groups.keys().copied().collect();
+    let Boundary { not, also_not, besides } = models::boundary_under(order, &kinds);
+    let mut groups: Vec<Group> = found.groups.into_values().collect();
+    groups.sort_by_key(|g| (!prohibited.contains(&g.kind), g.kind.order()));
+    let worst = groups.iter().find(|g| prohibited.contains(&g.kind)).map(|g| g.kind);
+    let (answer, reason) = match worst {
+        _ if broken > 0 => (Answer::Unknown, irregular(broken)),
+        Some(kind) => (Answer::Invalid, because(kind, question)),
+        None if !found.doubts.is_empty() => (Answer::Unknown, "not everything could be decided".to_owned()),
+        None if found.checked.values().all(|count| *count == 0) => {
+            (Answer::Unknown, "there is nothing in it to judge".to_owned())
+        }
+        None => (Answer::Valid, "nothing contradicts what was asked".to_owned()),
+    };
+    Analysis { workload, answer, reason, groups, not, also_not, besides, checked: found.checked, doubts: found.doubts }
+}
+
+/// Whether the order of a register's versions was told or assumed.
+fn order(assume: &Assumptions) -> VersionOrder {
+    match assume.sequential_keys || assume.linearizable_keys {
+        true => VersionOrder::Assumed,
+        false => VersionOrder::Read,
+    }
+}
+
+fn irregular(count: usize) -> String {
+    let events = if count == 1 { "event breaks" } else { "events break" };
+    format!("{count} {events} the rules of a history, so nothing follows from it")
+}
+
+fn because(kind: AnomalyType, question: &Question) -> String {
+    let by = question.models.iter().find(|m| models::prohibited(&[**m], &[]).contains(&kind));
+    match by {
+        Some(model) => format!("{model} does not allow {kind}"),
+        None => format!("{kind} was found"),
+    }
+}

@@ -1,0 +1,251 @@
+//! Guarantees that are judged at the end, over the whole of a history: linearizability, causal consistency, PRAM and
+//! transactional isolation.
+//!
+//! A recorded history mixes objects of several kinds. Each kind is a [part](crate::analysis::parts()) and has its own
+//! analyzers; a guarantee is violated if one part has an anomaly that its model prohibits, held if at least one part
+//! could be judged and none has, unknown if a part could not be judged to its end. What one analyzer finds serves every
+//! guarantee that looks at the same part, so nothing is computed twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use histories::{EventIndex, Guarantee, History};
+
+use crate::analysis::{self, Assumptions, Found, Part, Question, Workload};
+use crate::budget::Budget;
+use crate::checker::{About, Checker};
+use crate::finding::{Finding, Observed};
+use crate::models::{self, AnomalyType, Model};
+
+/// What such a guarantee is called among the models; `None` for one that is observed event by event.
+pub fn model(guarantee: Guarantee) -> Option<Model> {
+    Some(match guarantee {
+        Guarantee::Pram => Model::Pram,
+        Guarantee::Causal => Model::Causal,
+        Guarantee::Linearizable => Model::Linearizable,
+        Guarantee::ReadCommitted => Model::ReadCommitted,
+        Guarantee::SnapshotIsolation => Model::SnapshotIsolation,
+        Guarantee::Serializable => Model::Serializable,
+        Guarantee::StrictSerializable => Model::StrongSerializable,
+        _ => return None,
+    })
+}
+
+/// What the checker of such a guarantee says about itself.
+pub fn about(guarantee: Guarantee) -> Option<About> {
+    let about = |definition, source, needs, does_not_detect| About {
+        guarantee,
+        definition,
+        source,
+        anomalies: &[],
+        does_not_detect,
+        needs,
+    };
+    let transactions = "Transactions (`txn`) that read and append to lists, or that read and write registers.";
+    let orders = "Of registers whose writes nobody read between, the order of versions is not known, and anomalies \
+                  that need it are not found; appends to lists show their order.";
+    Some(match guarantee {
+        Guarantee::Pram => about(
+            "For each session there is an order of everybody's writes and its own reads in which every read finds the \
+             last write, and which agrees with the order of every session.",
+            "Lipton and Sandberg, *PRAM: A scalable shared memory* (1988).",
+            "Reads and writes of registers, or reads of lists and appends, by at least two sessions; distinct values.",
+            "Values that were written twice to one key: such keys are left out and counted.",
+        ),
+        Guarantee::Causal => about(
+            "As PRAM, in an order that also agrees with what was read: whoever has seen an effect has seen its causes.",
+            "Ahamad et al., *Causal memory* (1995); Bouajjani, Enea, Guerraoui and Hamza, *On verifying causal \
+             consistency* (POPL 2017).",
+            "As for PRAM.",
+            "Values that were written twice to one key: such keys are left out and counted.",
+        ),
+        Guarantee::Linearizable => about(
+            "Every operation on one object takes effect at one point between its invocation and its completion.",
+            "Herlihy and Wing, *Linearizability* (TOPLAS 1990).",
+            "Operations on single objects: registers, lists, sets, counters, queues, stacks, locks.",
+            "Objects that transactions work on are judged by strict serializability instead.",
+        ),
+        Guarantee::ReadCommitted => about(
+            "Transactions read what was committed, and only final versions of it; versions and reads have no cycle.",
+            "Adya, *Weak consistency* (1999), PL-2.",
+            transactions,
+            orders,
+        ),
+        Guarantee::SnapshotIsolation => about(
+            "Every transaction reads from a snapshot, and two that overlap do not write the same object.",
+            "Adya, *Weak consistency* (1999), PL-SI; Cerone, Bernardi and Gotsman (CONCUR 2015).",
+            transactions,
+            orders,
+        ),
+        Guarantee::Serializable => about(
+            "Transactions take effect as if one after the other.",
+            "Adya, *Weak consistency* (1999), PL-3.",
+            transactions,
+            orders,
+        ),
+        Guarantee::StrictSerializable => about(
+            "Transactions take effect as if one after the other, each at a point between its invocation and its \
+             completion.",
+            "Adya, *Weak consistency* (1999), PL-SS; Herlihy and Wing (1990).",
+            transactions,
+            orders,
+        ),
+        _ => return None,
+    })
+}
+
+/// What can be said of whole histories.
+#[derive(Clone, Debug, Default)]
+pub struct Whole {
+    /// One finding for each guarantee that is judged at the end, in the order of [`Guarantee::ALL`].
+    pub findings: Vec<Finding>,
+    /// The weakest models that are ruled out by any part.
+    pub not: Vec<Model>,
+    /// All stronger models, which are ruled out too.
+    pub also_not: Vec<Model>,
+    /// Models that are ruled out and that Elle, whose lists those two are, never names.
+    pub besides: Vec<Model>,
+}
+
+/// What was found in one part by one way to look at it.
+struct Seen {
+    part: Part,
+    by: Lens,
+    found: Found,
+}
+
+/// A way to look at a part: which guarantees it can decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lens {
+    /// Real-time order of operations on single objects.
+    Linear,
+    /// Order of sessions.
+    Sessions,
+    /// Transactions.
+    Transactions,
+}
+
+impl Lens {
+    fn of(guarantee: Guarantee) -> Option<Lens> {
+        Some(match guarantee {
+            Guarantee::Linearizable => Lens::Linear,
+            Guarantee::Pram | Guarantee::Causal => Lens::Sessions,
+            Guarantee::ReadCommitted
+            | Guarantee::SnapshotIsolation
+            | Guarantee::Serializable
+            | Guarantee::StrictSerializable => Lens::Transactions,
+            _ => return None,
+        })
+    }
+}
+
+/// Judges these guarantees over a whole history.
+pub fn whole(history: &History, guarantees: &[Guarantee], budget: &Budget<'_>) -> Whole {
+    let lenses: BTreeSet<Lens> = guarantees.iter().filter_map(|g| Lens::of(*g)).collect();
+    let mut seen = Vec::new();
+    for part in analysis::parts(history) {
+        for lens in &lenses {
+            seen.extend(look(history, &part, *lens, budget));
+        }
+    }
+    let kinds: BTreeSet<AnomalyType> = seen.iter().flat_map(|s| s.found.groups.keys().copied()).collect();
+    let boundary = models::boundary(&kinds.into_iter().collect::<Vec<_>>());
+    let findings = guarantees.iter().filter_map(|g| Some(finding(*g, model(*g)?, &seen))).collect();
+    let models::Boundary { not, also_not, besides } = boundary;
+    Whole { findings, not, also_not, besides }
+}
+
+/// What this lens shows of a part; `None` where it shows nothing.
+fn look(history: &History, part: &Part, lens: Lens, budget: &Budget<'_>) -> Option<Seen> {
+    let transactional = matches!(part.workload, Workload::ListAppend | Workload::RwRegister | Workload::Predicate);
+    let single =
+        |history: &History| history.operations().all(|o| history.micros(history.payload(o.invocation)).is_empty());
+    let question = |model| Question { models: vec![model], anomalies: Vec::new(), assume: Assumptions::default() };
+    let run = |workload, model| {
+        let own = part.of(history);
+        let found = analysis::look(&own, workload, &question(model), budget);
+        Some(Seen { part: part.clone(), by: lens, found })
+    };
+    match lens {
+        Lens::Transactions if transactional && !single(&part.of(history)) => {
+            run(part.workload, Model::StrongSerializable)
+        }
+        Lens::Sessions if matches!(part.workload, Workload::Register | Workload::CasRegister) || transactional => {
+            run(Workload::Sessions, Model::Causal)
+        }
+        Lens::Linear => match part.workload {
+            Workload::ListAppend if single(&part.of(history)) => run(Workload::AppendLog, Model::Linearizable),
+            Workload::Set => run(Workload::MembershipSet, Model::Linearizable),
+            Workload::Queue | Workload::Bank | Workload::UniqueIds | Workload::LongFork => None,
+            _ if transactional => None,
+            workload => run(workload, Model::Linearizable),
+        },
+        _ => None,
+    }
+}
+
+fn finding(guarantee: Guarantee, model: Model, seen: &[Seen]) -> Finding {
+    let prohibited = models::prohibited(&[model], &[]);
+    let lens = Lens::of(guarantee);
+    let seen: Vec<&Seen> = seen.iter().filter(|s| Some(s.by) == lens).collect();
+    let mut groups: Vec<(&AnomalyType, &analysis::Group)> =
+        seen.iter().flat_map(|s| &s.found.groups).filter(|(kind, _)| prohibited.contains(kind)).collect();
+    groups.sort_by_key(|(kind, _)| kind.order());
+    let violations: u64 = groups.iter().map(|(_, g)| g.count).sum();
+    let doubts: Vec<&String> = seen.iter().flat_map(|s| &s.found.doubts).collect();
+    let operations: u64 = seen.iter().map(|s| s.part.operation_count).sum();
+    let observed = match (violations, operations, doubts.is_empty()) {
+        (1.., _, _) => Observed::Violated,
+        (0, 0, _) => Observed::NotApplicable,
+        (0, _, false) => Observed::Unknown,
+        (0, _, true) => Observed::Held,
+    };
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, count) in seen.iter().flat_map(|s| &s.found.checked) {
+        *counts.entry((*name).to_owned()).or_default() += count;
+    }
+    let summary = match observed {
+        Observed::Violated => kinds(&groups),
+        Observed::NotApplicable => String::new(),
+        Observed::Unknown => doubts.iter().take(1).map(|d| (*d).clone()).collect(),
+        Observed::Held => {
+            let objects = seen.iter().map(|s| s.part.keys.iter().filter(|k| **k).count()).sum::<usize>();
+            format!("{} on {}", counted(operations, "operation"), counted(objects as u64, "object"))
+        }
+    };
+    let anomalies = groups.iter().flat_map(|(_, g)| g.cases.iter().cloned()).take(Finding::KEPT).collect();
+    Finding { guarantee, observed, summary, counts, violations, anomalies }
+}
+
+/// `3 × G-single-item, 1 × G2-item`, the worst first.
+fn kinds(groups: &[(&AnomalyType, &analysis::Group)]) -> String {
+    let of: Vec<String> = groups.iter().map(|(kind, group)| format!("{} × {kind}", group.count)).collect();
+    of.join(", ")
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// One such guarantee as a [`Checker`] that waits for the end.
+pub(crate) struct AtTheEnd(pub Guarantee);
+
+impl Checker for AtTheEnd {
+    fn about(&self) -> About {
+        crate::registry::about(self.0)
+    }
+
+    fn step(&mut self, _: &History, _: EventIndex) {}
+
+    fn finish(self: Box<Self>, history: &History) -> Finding {
+        let guarantee = self.0;
+        let nothing = Finding {
+            guarantee,
+            observed: Observed::NotApplicable,
+            summary: String::new(),
+            counts: BTreeMap::new(),
+            violations: 0,
+            anomalies: Vec::new(),
+        };
+        whole(history, &[guarantee], &Budget::default()).findings.pop().unwrap_or(nothing)
+    }
+}

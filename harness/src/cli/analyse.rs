@@ -1,0 +1,160 @@
+//! `splitbrain check --workload … --model …`: which consistency models does a history rule out?
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Instant;
+
+use checkers::analysis::{self, Analysis, Answer, Assumptions, Question, Workload};
+use checkers::{AnomalyType, Budget, Model, models};
+use histories::History;
+use histories::file::{self, InputFormat, Limits, Loaded};
+
+use super::args::{CheckArgs, Format, KeyOrder};
+use super::names;
+use super::print;
+use crate::analyses;
+use crate::evidence;
+use crate::failure::{Failure, INVALID, UNKNOWN, USAGE, VALID};
+use crate::render::analysis as render;
+
+/// What the flags ask, for every file.
+pub struct Asked {
+    workload: Option<Workload>,
+    models: Vec<Model>,
+    anomalies: Vec<AnomalyType>,
+    assume: Assumptions,
+}
+
+impl Asked {
+    /// What these arguments ask; `None` where they ask for guarantees only.
+    pub fn of(args: &CheckArgs) -> Result<Option<Asked>, Failure> {
+        if args.workload.is_none() && args.model.is_empty() && args.anomaly.is_empty() {
+            return Ok(None);
+        }
+        let workload = args.workload.as_deref().map(names::history_workload).transpose()?;
+        let models = args.model.iter().map(|m| names::model(m)).collect::<Result<Vec<_>, _>>()?;
+        let anomalies = args.anomaly.iter().map(|a| names::anomaly(a)).collect::<Result<Vec<_>, _>>()?;
+        let assume = Assumptions {
+            writes_follow_reads_keys: args.keys.contains(&KeyOrder::WritesFollowReads),
+            sequential_keys: args.keys.contains(&KeyOrder::Sequential),
+            linearizable_keys: args.keys.contains(&KeyOrder::Linearizable),
+            initial: args.initial.as_deref().map(scalar),
+            total: args.total,
+            negative_balances: args.negative_balances,
+        };
+        Ok(Some(Asked { workload, models, anomalies, assume }))
+    }
+
+    /// The question for a history that is understood this way.
+    fn question(&self, workload: Workload) -> Question {
+        let mut question = Question { assume: self.assume.clone(), ..Question::usual(workload) };
+        if !self.models.is_empty() || !self.anomalies.is_empty() {
+            question.models.clone_from(&self.models);
+            question.anomalies.clone_from(&self.anomalies);
+        }
+        question
+    }
+}
+
+/// JSON, or text where it is none.
+fn scalar(text: &str) -> histories::Scalar {
+    serde_json::from_str(text).map_or_else(|_| text.into(), histories::Scalar::from_json)
+}
+
+/// A file that was read and judged.
+pub struct Analysed {
+    /// As it was named.
+    pub file: String,
+    /// What was found.
+    pub analysis: Analysis,
+    /// What was asked.
+    pub question: Question,
+    /// Number of events.
+    pub event_count: usize,
+    /// What is wrong with the file.
+    pub damage: Option<String>,
+    /// Reading and checking.
+    pub seconds: f64,
+}
+
+impl Analysed {
+    /// The exit code.
+    fn code(&self) -> u8 {
+        match self.analysis.answer {
+            _ if self.damage.is_some() && self.analysis.answer != Answer::Invalid => USAGE,
+            Answer::Valid => VALID,
+            Answer::Invalid => INVALID,
+            Answer::Unknown => UNKNOWN,
+        }
+    }
+}
+
+/// Judges one file and prints what it found. Returns the exit code.
+pub fn analyse(path: &Path, asked: &Asked, args: &CheckArgs) -> Result<u8, Failure> {
+    let began = Instant::now();
+    let loaded = load(path, args.input)?;
+    let history = &loaded.history;
+    let Some(workload) = asked.workload.or_else(|| analysis::infer(history)) else {
+        return Err(Failure::usage(format!("{}: nothing in it says what kind of history it is", path.display()))
+            .help("name it: --workload list-append (`splitbrain list workloads`)"));
+    };
+    let question = asked.question(workload);
+    let deadline = args.budget.map(|b| Instant::now() + b);
+    let stop = || deadline.is_some_and(|d| Instant::now() >= d);
+    let budget = budget(args, &stop);
+    let analysis = analysis::analyse(history, workload, &question, &budget);
+    let seconds = began.elapsed().as_secs_f64();
+    let damage = loaded.damage.as_ref().map(ToString::to_string);
+    let file = path.display().to_string();
+    let analysed = Analysed { file, analysis, question, event_count: history.len(), damage, seconds };
+    match args.format {
+        Format::Json => print(&render::json(&analysed, history, &shows(&analysed))),
+        Format::Text => print(&render::text(&analysed, history)),
+    }
+    if let Some(dir) = &args.evidence {
+        let cases = analysed.analysis.groups.iter().flat_map(|g| g.cases.iter().take(args.most));
+        evidence::write(dir, 0, history, cases, |kind, part| shows(&analysed)(kind, part))?;
+    }
+    Ok(analysed.code())
+}
+
+/// Whether a part of the history has an anomaly of this kind, under the same question.
+fn shows(analysed: &Analysed) -> impl Fn(&str, &History) -> bool {
+    let (workload, question) = (analysed.analysis.workload, analysed.question.clone());
+    move |kind, part| {
+        let kind: Result<AnomalyType, _> = kind.parse();
+        let budget = Budget { steps: analyses::STEPS / 1000, ..Budget::default() };
+        kind.is_ok_and(|kind| analysis::look(part, workload, &question, &budget).groups.contains_key(&kind))
+    }
+}
+
+/// What the flags allow.
+pub fn budget<'a>(args: &CheckArgs, stop: &'a (dyn Fn() -> bool + Sync)) -> Budget<'a> {
+    Budget {
+        steps: if args.budget.is_some() { u64::MAX } else { analyses::STEPS },
+        memory_bytes: args.memory.unwrap_or(analyses::MEMORY_BYTES),
+        stop,
+        threads: analyses::threads(),
+    }
+}
+
+/// Reads a history in whatever form it is.
+pub fn load(path: &Path, format: InputFormat) -> Result<Loaded, Failure> {
+    let loaded = if path == Path::new("-") {
+        file::read_from_as(std::io::stdin().lock(), format, Limits::default())
+    } else {
+        file::read_as(path, format, Limits::default())
+    };
+    loaded.map_err(|e| {
+        Failure::usage(format!("cannot read {}", path.display()))
+            .because(&e)
+            .help("a history is JSON Lines, EDN, a JSON array or a Jepsen log: docs/reference/history-format.md")
+    })
+}
+
+/// The models that the question names and that the anomalies found refute.
+pub fn refuted(analysed: &Analysed) -> Vec<Model> {
+    let found: BTreeSet<AnomalyType> = analysed.analysis.groups.iter().map(|g| g.kind).collect();
+    let asked = analysed.question.models.iter().copied();
+    asked.filter(|m| models::prohibited(&[*m], &[]).iter().any(|a| found.contains(a))).collect()
+}

@@ -1,0 +1,144 @@
+//! The answer of an analysis: for people, and as one JSON object.
+
+use checkers::analysis::{Answer, Group};
+use checkers::{Anomaly, Model, minimal};
+use histories::{EventIndex, History, notation};
+use serde_json::{Value as Json, json};
+
+use super::evidence::{operation, wrap};
+use super::report::telling;
+use super::style::{BAD, DIM, GOOD, Painted, STRONG, UNKNOWN};
+use super::table::{Cell, Table};
+use crate::cli::analyse::{Analysed, refuted};
+
+/// How many anomalies of a kind are told in text.
+const TOLD: usize = 1;
+
+/// For people.
+pub fn text(analysed: &Analysed, history: &History) -> String {
+    let analysis = &analysed.analysis;
+    let mut out = format!(
+        "{}: {}, {} events, {:.2} s\n",
+        analysed.file, analysis.workload, analysed.event_count, analysed.seconds
+    );
+    if let Some(damage) = &analysed.damage {
+        out.push_str(&format!("{} {damage}\n", Painted(BAD, "damaged:")));
+    }
+    let mut table = Table::new(2);
+    table.row(["asked".into(), Cell::new(asked(analysed))]);
+    let checked: Vec<String> = analysis.checked.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    table.row(["checked".into(), Cell::new(checked.join(", "))]);
+    for group in &analysis.groups {
+        let first = group.cases.first().map(|c| numbers(&c.operations)).unwrap_or_default();
+        let count = if group.count == 1 { String::new() } else { format!(" × {}", group.count) };
+        table.row([Cell::styled("found", STRONG), Cell::new(format!("{}{count}  first: {first}", group.kind))]);
+    }
+    for (name, models) in [("not", &analysis.not), ("also not", &analysis.also_not), ("besides not", &analysis.besides)]
+    {
+        if !models.is_empty() {
+            table.row([name.into(), Cell::new(names(models))]);
+        }
+    }
+    out.push_str(&table.render());
+    for group in &analysis.groups {
+        out.push_str(&told(group, history));
+    }
+    for doubt in &analysis.doubts {
+        out.push_str(&format!("{} {doubt}\n", Painted(UNKNOWN, "not decided:")));
+    }
+    let (style, word) = match analysis.answer {
+        Answer::Valid => (GOOD, "valid"),
+        Answer::Invalid => (BAD, "invalid"),
+        Answer::Unknown => (UNKNOWN, "unknown"),
+    };
+    out.push_str(&format!("{}: {}\n", Painted(style, word), analysis.reason));
+    out
+}
+
+fn asked(analysed: &Analysed) -> String {
+    let models = analysed.question.models.iter().map(|m| m.name());
+    let anomalies = analysed.question.anomalies.iter().map(|a| a.name());
+    models.chain(anomalies).collect::<Vec<_>>().join(", ")
+}
+
+fn names(models: &[Model]) -> String {
+    models.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn numbers(operations: &[u32]) -> String {
+    operations.iter().take(6).map(|o| format!("#{o}")).collect::<Vec<_>>().join(" ")
+}
+
+fn told(group: &Group, history: &History) -> String {
+    let mut out = String::new();
+    for case in group.cases.iter().take(TOLD) {
+        let key = case.key.as_ref().map(|k| format!(" on {k}")).unwrap_or_default();
+        out.push_str(&format!("\n  {}{}\n", Painted(STRONG, &case.kind), Painted(DIM, key)));
+        for line in wrap(&case.explanation, 100) {
+            out.push_str(&format!("    {line}\n"));
+        }
+        for relation in &case.relations {
+            let kind = checkers::relation_name(relation.kind);
+            let line = format!("#{} → #{} {kind}: {}", relation.from, relation.to, relation.reason);
+            for line in wrap(&line, 96) {
+                out.push_str(&format!("      {}\n", Painted(DIM, line)));
+            }
+        }
+        let mut table = Table::new(2);
+        for index in telling(&case.operations, history.len()) {
+            table.row(std::iter::once(Cell::new("   ")).chain(operation(history, EventIndex(index))));
+        }
+        out.push_str(&table.render());
+    }
+    out.push('\n');
+    out
+}
+
+/// One JSON object on one line.
+pub fn json(analysed: &Analysed, history: &History, shows: &dyn Fn(&str, &History) -> bool) -> String {
+    let analysis = &analysed.analysis;
+    let anomalies: Vec<Json> = analysis.groups.iter().map(|g| group(g, history, shows)).collect();
+    let object = json!({
+        "file": analysed.file,
+        "verdict": analysis.answer,
+        "reason": analysis.reason,
+        "workload": analysis.workload.name(),
+        "models": analysed.question.models.iter().map(|m| m.name()).collect::<Vec<_>>(),
+        "refuted": refuted(analysed).iter().map(|m| m.name()).collect::<Vec<_>>(),
+        "anomalies": anomalies,
+        "not": analysis.not.iter().map(|m| m.name()).collect::<Vec<_>>(),
+        "also_not": analysis.also_not.iter().map(|m| m.name()).collect::<Vec<_>>(),
+        "besides_not": analysis.besides.iter().map(|m| m.name()).collect::<Vec<_>>(),
+        "checked": analysis.checked,
+        "undecided": analysis.doubts,
+        "damage": analysed.damage,
+        "events": analysed.event_count,
+        "seconds": analysed.seconds,
+    });
+    format!("{object}\n")
+}
+
+fn group(group: &Group, history: &History, shows: &dyn Fn(&str, &History) -> bool) -> Json {
+    let first = group.cases.first();
+    json!({
+        "type": group.kind.name(),
+        "count": group.count,
+        "operations": first.map(|c| &c.operations),
+        "explanation": first.map(|c| &c.explanation),
+        "relations": first.map(|c| &c.relations),
+        "minimal": first.and_then(|c| smallest(c, history, shows)),
+        "cases": group.cases.iter().map(case).collect::<Vec<_>>(),
+    })
+}
+
+fn case(case: &Anomaly) -> Json {
+    json!({"key": case.key, "operations": case.operations, "explanation": case.explanation, "relations": case.relations})
+}
+
+/// The fewest operations that still show it: in notation, and by their indices.
+pub fn smallest(case: &Anomaly, history: &History, shows: &dyn Fn(&str, &History) -> bool) -> Option<Json> {
+    let found = minimal(history, case, |part| shows(&case.kind, part))?;
+    let events: Vec<_> = found.history.events().map(|e| found.history.event(e)).collect();
+    let places: Vec<u32> = found.places.iter().map(|e| e.0).collect();
+    Some(json!({"history": notation::print(&events), "events": places, "complete": found.minimal}))
+}
