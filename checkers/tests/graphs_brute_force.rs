@@ -261,8 +261,8 @@ struct Tally {
 
 impl Tally {
     /// The models that these kinds rule out.
-    fn ruled_out(&mut self, kinds: &Vec<AnomalyType>) -> Boundary {
-        self.boundaries.entry(kinds.clone()).or_insert_with(|| boundary(kinds)).clone()
+    fn ruled_out(&mut self, kinds: &[AnomalyType]) -> Boundary {
+        self.boundaries.entry(kinds.to_owned()).or_insert_with(|| boundary(kinds)).clone()
     }
 }
 
@@ -283,7 +283,7 @@ fn compare(small: &Small, tally: &mut Tally) {
         let reported: BTreeMap<AnomalyType, &Cycle> =
             found.cycles.iter().filter(here).map(|cycle| (cycle.kind, cycle)).collect();
         seen += reported.len();
-        let kinds = [reported.keys().copied().collect(), existing.keys().copied().collect()];
+        let kinds: [Vec<_>; 2] = [reported.keys().copied().collect(), existing.keys().copied().collect()];
         assert_eq!(tally.ruled_out(&kinds[0]), tally.ruled_out(&kinds[1]), "{small:?}");
         for kind in &all {
             let implied = existing.keys().any(|other| other != kind && support::implies(*other, *kind));
