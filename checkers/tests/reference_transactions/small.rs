@@ -1,7 +1,7 @@
 //! Small random histories: from simulated databases, and with something changed in them, so that each model allows many
 //! and forbids many.
 
-use histories::{Event, History, Kind, Micro, Operation, Scalar, Value};
+use histories::{Event, History, Kind, Micro, Operation, Process, Scalar, Value};
 
 use crate::databases::rng::Rng;
 use crate::databases::{self, Keys, Level, Shape, Workload};
@@ -12,6 +12,26 @@ pub fn history(rng: &mut Rng, workload: Workload, most: u64) -> Vec<Event> {
     let mut events = of(level, &shape(rng, workload, most));
     for _ in 0..rng.below(4) {
         change(&mut events, rng);
+    }
+    events
+}
+
+/// Transactions that only append, and one that reads all lists at the end, where some elements have changed places: so
+/// that it matters who wrote over whom.
+pub fn overwritten(rng: &mut Rng, most: u64) -> Vec<Event> {
+    let mut shape = shape(rng, Workload::ListAppend, most);
+    (shape.writes_percent, shape.keys) = (100, Keys::Fixed(2));
+    let mut events = of(Level::StrictSerializable, &shape);
+    let written: Vec<(Scalar, Scalar)> = events.iter().filter(|e| e.kind == Kind::Ok).flat_map(writes).collect();
+    let list = |key: &Scalar| written.iter().filter(|w| w.0 == *key).map(|w| w.1.clone()).collect();
+    let read = |key: i64| Micro::Read { key: key.into(), value: Some(Value::List(list(&key.into()))) };
+    let reader = Operation::Txn((0..2).map(read).collect());
+    for (kind, operation) in [(Kind::Invoke, reader.question()), (Kind::Ok, reader)] {
+        let (time, process) = (u64::MAX / 2, Process(1000));
+        events.push(Event { time, process, kind, operation, node: None, session: None, error: None });
+    }
+    for _ in 0..rng.below(4) {
+        exchange(&mut events, rng);
     }
     events
 }
