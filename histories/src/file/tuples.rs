@@ -8,9 +8,9 @@
 //!   them can be nothing else: a question `[k nil]` (`read`, `dequeue`, `pop`, `acquire`) or a compare-and-set
 //!   `[k [old new]]`. So a history of nothing but `write [1 2]` or `cas [1 2]` has no tuples.
 //! - The key of a tuple is a number or a string. Transactions name their own keys, and are never in tuples.
-//! - Completions decide nothing. One whose value is a tuple with the key of its invocation is such a tuple; any other
-//!   has the key of its invocation and its value to itself, since some tools answer `read [7 nil]` with a bare
-//!   `[1 2 3]`. A bare list of two that begins with the key is taken for a tuple.
+//! - Every `ok` completion is a tuple with the key of its invocation, too: Jepsen wraps the answers as it wraps the
+//!   questions, and a history that adds `[0 7]` and reads `[6 7 8]` is one that lost what it added. A `fail` or an `info`
+//!   may have a bare value; it has the key of its invocation.
 //!
 //! Only the last event can tell, and no one wants to read a file twice. So the first events are taken for tuples until one
 //! is none, which is the very first one in nearly every history without them. What was taken wrongly is put back together:

@@ -94,7 +94,9 @@ impl Decoder<'_> {
         }
         let question = ItemFunction::from_name(f).map_or(f == "read", ItemFunction::is_question);
         if context.kind != Kind::Invoke {
-            return context.asked_key().is_none();
+            let Some(asked) = context.asked_key() else { return true };
+            let of_asked = |(key, _): (&RawValue, &RawValue)| self.scalar(key).is_ok_and(|key| key == *asked);
+            return context.kind == Kind::Ok && !fields.value.and_then(tuple).is_some_and(of_asked);
         }
         match fields.value.and_then(tuple) {
             None => true,
