@@ -1,6 +1,8 @@
 //! How long the monitors of collections take: run by hand, with `--release -- --ignored --nocapture`.
 //!
-//! `SPLITBRAIN_OPERATIONS` sets the number of operations, one million by default.
+//! `SPLITBRAIN_OPERATIONS` sets the number of operations, one million by default; `SPLITBRAIN_CLIENTS` that of the
+//! clients, `SPLITBRAIN_INFOS` of how many thousandths of the operations the outcome is unknown, `SPLITBRAIN_ONLY` one
+//! structure.
 
 mod collections_support;
 
@@ -30,6 +32,7 @@ fn infos() -> Vec<usize> {
 #[ignore = "measures, and judges nothing but the verdict"]
 fn speed() {
     let operations = std::env::var("SPLITBRAIN_OPERATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let clients = std::env::var("SPLITBRAIN_CLIENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
     let only = std::env::var("SPLITBRAIN_ONLY").unwrap_or_default();
     let all: [(Analyzer, Structure); 9] = [
         (fifo_queue::check, Structure::Fifo),
@@ -51,7 +54,7 @@ fn speed() {
             {
                 continue;
             }
-            let history = history(Long { structure, operations, clients: 20, infos, seed: 7 });
+            let history = history(Long { structure, operations, clients, infos, seed: 7 });
             let held = used().1;
             let mut best = f64::MAX;
             let mut last = None;
@@ -62,7 +65,8 @@ fn speed() {
             }
             let found = last.expect("three runs");
             println!(
-                "{structure:?}, {operations} operations, {infos} ‰ unknown: {best:.1} ms of processor, {} MB beyond the history's {held} MB; {} groups, doubts {:?}",
+                "{structure:?}, {operations} operations, {infos} ‰ unknown: {best:.1} ms of processor, {} MB beyond \
+                 the history's {held} MB; {} groups, doubts {:?}",
                 used().1.saturating_sub(held),
                 found.groups.len(),
                 found.doubts,

@@ -43,6 +43,8 @@ pub enum Structure {
     Members,
     /// Add, contains, whole reads.
     Growing,
+    /// Add, remove, contains, whole reads.
+    Whole,
     /// Increments by one, and reads.
     Counter,
     /// Increments by several, and reads.
@@ -83,7 +85,7 @@ pub fn apply(structure: Structure, state: &mut Vec<i64>, call: Call) -> Answer {
             state.push(v);
             Answer::None
         }
-        (Members | Growing, Call::Put(v)) => {
+        (Members | Growing | Whole, Call::Put(v)) => {
             if let Err(at) = state.binary_search(&v) {
                 state.insert(at, v);
             }
@@ -300,7 +302,7 @@ fn random_call(rng: &mut Rng, shape: Shape, values: &mut Vec<i64>, used: &mut Ve
         }
         (Sums, n) => {
             if n < 50 {
-                Call::Put(1 + rng.below(3) as i64)
+                Call::Put([1, 2, 3, 3, -1][rng.below(if shape.reuse > 0 { 5 } else { 4 })])
             } else {
                 Call::Read
             }
@@ -316,6 +318,12 @@ fn random_call(rng: &mut Rng, shape: Shape, values: &mut Vec<i64>, used: &mut Ve
             0..35 => Call::Put(if rng.percent(70) { known(rng, used) } else { fresh(rng, values, used) }),
             35..60 => Call::Remove(known(rng, used)),
             _ => Call::Contains(known(rng, used)),
+        },
+        (Whole, n) => match n {
+            0..30 => Call::Put(fresh(rng, values, used)),
+            30..50 => Call::Remove(known(rng, used)),
+            50..60 => Call::Contains(known(rng, used)),
+            _ => Call::Read,
         },
         (Growing, n) => match n {
             0..45 => Call::Put(fresh(rng, values, used)),
@@ -401,7 +409,7 @@ pub fn operation(structure: Structure, call: Call, answer: &Answer) -> Operation
         (Fifo | Bag | Priority, Call::Take) => item(ItemFunction::Dequeue, taken, answered),
         (Stack, Call::Put(v)) => item(ItemFunction::Push, Some(v), false),
         (Stack, Call::Take) => item(ItemFunction::Pop, taken, answered),
-        (Members | Growing, Call::Put(v)) => Operation::Add { key, value: v.into() },
+        (Members | Growing | Whole, Call::Put(v)) => Operation::Add { key, value: v.into() },
         (List, Call::Put(v)) => Operation::Append { key, value: v.into() },
         (Counter | Sums, Call::Put(by)) => Operation::Increment { key, by },
         (_, Call::Remove(v)) => Operation::Remove { key, value: v.into() },
@@ -518,8 +526,8 @@ fn verdict(check: Analyzer, structure: Structure, steps: &[Step]) -> Result<usiz
     }
 }
 
-/// The operations of each anomaly are in the history and prove it alone: the others are left out, and updates of which that
-/// cannot be done, because others may have seen them, may or may not happen.
+/// The operations of each anomaly are in the history and prove it alone: the others are left out, and updates of which
+/// that cannot be done, because others may have seen them, may or may not happen.
 fn evidence(structure: Structure, history: &History, steps: &[Step], found: &Found) -> Result<(), String> {
     use Structure::*;
     for case in found.groups.values().flat_map(|group| &group.cases) {
@@ -543,4 +551,35 @@ fn evidence(structure: Structure, history: &History, steps: &[Step], found: &Fou
         }
     }
     Ok(())
+}
+
+/// Histories that each structure is compared on, without and with operations of unknown outcome; more with
+/// `SPLITBRAIN_BRUTE_FORCE`.
+fn histories() -> u64 {
+    std::env::var("SPLITBRAIN_BRUTE_FORCE").ok().and_then(|n| n.parse().ok()).unwrap_or(45_000)
+}
+
+fn shape(structure: Structure) -> Shape {
+    Shape { structure, operations: 8, infos: 0, fails: 5, changed: 85, reuse: 0 }
+}
+
+/// Compares without and with operations of unknown outcome; both verdicts must be frequent, and none is in doubt.
+pub fn both(check: Analyzer, structure: Structure) {
+    for (seed, infos) in [(1, 0), (2, 12), (3, 30)] {
+        let n = histories() / if infos == 30 { 3 } else { 1 };
+        frequent(compare(check, Shape { infos, ..shape(structure) }, n, seed), n, &format!("{structure:?}, {infos} %"));
+    }
+}
+
+/// Compares where values repeat.
+pub fn repeated(check: Analyzer, structure: Structure) {
+    let n = histories() / 6;
+    let tally = compare(check, Shape { infos: 10, reuse: 40, ..shape(structure) }, n, 4);
+    frequent(tally, n, &format!("{structure:?}, repeated values"));
+}
+
+fn frequent([valid, invalid, doubted]: [u64; 3], n: u64, what: &str) {
+    println!("{what}: {valid} valid, {invalid} invalid, {doubted} doubted");
+    assert!(valid > n / 10 && invalid > n / 10, "{what}: {valid} valid, {invalid} invalid");
+    assert_eq!(doubted, 0, "{what}: of {n}");
 }

@@ -1,19 +1,20 @@
 //! Which item did a take of unknown outcome take?
 //!
-//! Where takes were not answered, each may have taken an item that nobody is known to have taken. An item given to such a
-//! take can leave from where the take begins; a history is linearizable iff for *some* way of giving items to takes the
-//! rest is. Four things keep this from being a search through all ways:
+//! Where takes were not answered, each may have taken an item that nobody is known to have taken. An item given to such
+//! a take can leave from where the take begins; a history is linearizable iff for *some* way of giving items to takes
+//! the rest is. Four things keep this from being a search through all ways:
 //!
 //! 1. If the history is linearizable when no such take took anything, it is.
-//! 2. If a [good guess](guess) is right, it is.
-//! 3. If it is not even when every item may leave at the beginning of the first such take, it is not: that is more
-//!    than any way allows.
-//! 4. Otherwise a *proof* that one way is wrong names the few items that it rests on. In every right way one of those leaves
-//!    earlier than here. So only the items of the proof are tried, one after the other, with each take that is still free;
-//!    an item that was given a take keeps it. If a right way exists, one of the choices at each step agrees with it.
+//! 2. If a good guess is right, it is.
+//! 3. If it is not even when every item may leave at the beginning of the first such take, it is not: that is more than
+//!    any way allows.
+//! 4. Otherwise a *proof* that one way is wrong names the few items that it rests on. In every right way one of those
+//!    leaves earlier than here. So only the items of the proof are tried, one after the other, with each take that is
+//!    still free; an item that was given a take keeps it. If a right way exists, one of the choices at each step agrees
+//!    with it.
 //!
-//! The depth is at most the number of such takes. Each step costs one look at the history, which is charged to the budget;
-//! when that is used up, or after [`LOOKS`] looks (fewer in a long history), nothing is decided.
+//! The depth is at most the number of such takes. Each step costs one look at the history, which is charged to the
+//! budget; when that is used up, or after `LOOKS` looks (fewer in a long history), nothing is decided.
 
 mod guess;
 
@@ -82,8 +83,8 @@ struct Ways<'c, P, L, B> {
     proof: std::marker::PhantomData<P>,
 }
 
-/// Looks for a right way. `look` gives all proofs against items that leave as they are said to, `blame` says what a proof
-/// rests on, `due` when items must have left, for a guess.
+/// Looks for a right way. `look` gives all proofs against items that leave as they are said to, `blame` says what a
+/// proof rests on, `due` when items must have left, for a guess.
 pub(super) fn settle<P>(
     contents: &Contents,
     meter: &Meter<'_>,

@@ -2,9 +2,9 @@
 //!
 //! # Steps of one size
 //! Where every increment adds the same amount, one increment is as good as another, and the number of those that took
-//! effect is all there is to know. Walk over the events and put off every increment for as long as possible: it takes effect when it is
-//! completed, or when a read that ends needs the count to be higher. Of those under way the one that ends first goes
-//! first, since it would have had to go first anyway.
+//! effect is all there is to know. Walk over the events and put off every increment for as long as possible: it takes
+//! effect when it is completed, or when a read that ends needs the count to be higher. Of those under way the one that
+//! ends first goes first, since it would have had to go first anyway.
 //!
 //! ```text
 //! ix1 |----------|                   At the end of the first read one increment is needed: the upper one, which
@@ -12,16 +12,16 @@
 //! rx      |--1--|                    one has ended before it begins: then both have taken effect.
 //! rx                 |--1--|
 //! ```
-//! The count is never higher than in any other linearization of what happened so far, and what is under way ends never earlier. So a
-//! read that *begins* when the count is higher than its answer has no place, and neither has one that *ends* when not enough
-//! increments have begun. Exact, and linear but for a heap of the increments under way.
+//! The count is never higher than in any other linearization of what happened so far, and what is under way ends never
+//! earlier. So a read that *begins* when the count is higher than its answer has no place, and neither has one that
+//! *ends* when not enough increments have begun. Exact, and linear but for a heap of the increments under way.
 //!
 //! # Steps of several sizes
-//! Whether some of the increments under way add up to an answer is the problem of subset sums. What is always true is found
-//! here: an answer is not below the sum of all that was completed before the read began (and, as far as they are negative, of all
-//! that had begun when it ended), not above the sum of all that had begun (as far as they are positive), and where all increments have
-//! one sign, a later read is not behind an earlier one. Where no increment ran beside a read, its answer is known exactly. The rest is left
-//! to a [search](super::repeats).
+//! Whether some of the increments under way add up to an answer is the problem of subset sums. What is always true is
+//! found here: an answer is not below the sum of all that was completed before the read began (and, as far as they are
+//! negative, of all that had begun when it ended), not above the sum of all that had begun (as far as they are
+//! positive), and where all increments have one sign, a later read is not behind an earlier one. Where no increment ran
+//! beside a read, its answer is known exactly. The rest is left to a search.
 //!
 //! # Decided
 //! A counter begins at 0, and reads as `null` or 0 before the first increment. Increments by 0 do nothing.
@@ -213,7 +213,8 @@ impl Walk<'_> {
                 "{first}, and this was completed before {number} was invoked; yet {told}: the counter went back."
             ),
             n => format!(
-                "{first}, and between the end of this and the beginning of {number} {} invoked and acknowledged, so that it was {} at least; yet {told}.",
+                "{first}, and between the end of this and the beginning of {number} {} invoked and acknowledged, so \
+                 that it was {} at least; yet {told}.",
                 count(n as u64, "increment was", "increments were"),
                 amount(journal, &earlier) + self.size * n as i128,
             ),
@@ -234,7 +235,8 @@ const SHOWN: usize = 8;
 /// The least and the greatest that each read can have found, and reads that go back. Returns whether this is all there
 /// is to know.
 fn bounds(journal: &Journal<'_>, found: &mut Found) -> bool {
-    // The negative and the positive part of what was acknowledged, of what began, and of what each read found acknowledged.
+    // The negative and the positive part of what was acknowledged, of what began, and of what each read found
+    // acknowledged.
     let (mut acknowledged, mut begun) = ((0i128, 0i128), (0i128, 0i128));
     let mut before = vec![(0i128, 0i128); journal.ops.len()];
     let mut exact = true;
@@ -273,7 +275,8 @@ fn add(parts: &mut (i128, i128), by: i128) {
 fn outside(journal: &Journal<'_>, read: &Op, low: i128, high: i128) -> Anomaly {
     let told = words::told(journal, read.call);
     let why = format!(
-        "{told}, but with what was acknowledged before it began, and what had begun when it ended, the counter was between {low} and {high}."
+        "{told}, but with what was acknowledged before it began, and what had begun when it ended, the counter was \
+         between {low} and {high}."
     );
     let near = journal.ops.iter().filter(|op| op.act == Act::Put && op.call < read.ret).rev().take(SHOWN);
     let calls = near.map(|op| op.call).chain([read.call]).collect();

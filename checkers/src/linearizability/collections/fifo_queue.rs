@@ -1,7 +1,7 @@
 //! Queues that keep their order: first in, first out.
 //!
-//! A history of a queue whose items are all different is linearizable iff it is one of an
-//! [unordered queue](super::queue) and no item overtakes another (Henzinger, Sezgin and Vafeiadis, *Aspect-oriented
+//! A history of a queue whose items are all different is linearizable iff it is one of an [unordered
+//! queue](super::queue) and no item overtakes another (Henzinger, Sezgin and Vafeiadis, *Aspect-oriented
 //! linearizability proofs*, CONCUR 2013; the patterns are those of Bouajjani, Emmi, Enea and Hamza, *On reducing
 //! linearizability to state reachability*, 2015/2018):
 //!
@@ -9,42 +9,45 @@
 //! ex1 ex2  0<dx 1<dx  1>dx2 0>dx1          ex1 ex2  0:dx2 0:dx1
 //! valid: the dequeues overlap              2 overtakes 1: in after it, out before it
 //! ```
-//! `y` overtakes `x` iff the enqueue of `x` was completed before that of `y` was invoked, and the dequeue of `y` before that
-//! of `x`, where there is one.
+//! `y` overtakes `x` iff the enqueue of `x` was completed before that of `y` was invoked, and the dequeue of `y` before
+//! that of `x`, where there is one.
 //!
 //! # Why that is enough
-//! Say that `x` goes before `y` where the enqueue of `x` is over before that of `y` begins, or where the same is true of their
-//! dequeues. A common order of both exists iff going before has no cycle. In a shortest cycle enqueues and dequeues take
-//! turns, since two steps of one kind are one: `x` is enqueued before `y`, `y` dequeued before `z`, `z` enqueued before `w`, …
-//! Of intervals, if one is before a second and a third before a fourth, then the first is before the fourth or the third
-//! before the second. If `x` is enqueued before `w`, there is a shorter cycle. If `z` is enqueued before `y`, then `y` overtakes `z`.
-//! So where nobody overtakes there is no cycle.
+//! Say that `x` goes before `y` where the enqueue of `x` is over before that of `y` begins, or where the same is true
+//! of their dequeues. A common order of both exists iff going before has no cycle. In a shortest cycle enqueues and
+//! dequeues take turns, since two steps of one kind are one: `x` is enqueued before `y`, `y` dequeued before `z`, `z`
+//! enqueued before `w`, … Of intervals, if one is before a second and a third before a fourth, then the first is before
+//! the fourth or the third before the second. If `x` is enqueued before `w`, there is a shorter cycle. If `z` is
+//! enqueued before `y`, then `y` overtakes `z`. So where nobody overtakes there is no cycle.
 //!
-//! A moment that an empty answer chose divides the items into those that are out before and those that come in after. What
-//! must come after never goes before what must be out: an item that is put in before the moment and taken out after it
-//! would stay across the moment, which the [criterion for empty answers](super::queue) excludes, and with it every such pair.
+//! A moment that an empty answer chose divides the items into those that are out before and those that come in after.
+//! Say that an item is late if its put or its take begins after the moment; it must come in after. What a late item
+//! goes before is late as well: if the put of the late one is over before the other's begins, then it is over only
+//! after the moment, because the item does not stay across it; and if its take is over before the other's begins, that
+//! is after the moment in any case, since nothing is taken before its put begins. So the division agrees with the
+//! common order.
 //!
 //! # How
-//! One walk over the positions. It remembers, of all items whose put is completed, the one whose take begins last; every
-//! item whose put begins now must be taken out later than that take begins. Linear, without sorting.
+//! One walk over the positions. It remembers, of all items whose put is completed, the one whose take begins last;
+//! every item whose put begins now must be taken out later than that take begins. Linear, without sorting.
 //!
 //! # Takes of unknown outcome
-//! Let `u` be an item that nobody is known to have taken, and `m(u)` the first completion of a dequeue of an item put in after
-//! `u`: by then `u` must have been taken, by a dequeue of unknown outcome that began before. The items that are due
-//! earlier were put in earlier, so it is enough to give them the dequeues one after the other. Together with the
-//! condition `N ≤ C` for empty answers this is exact: both conditions count items that were put in first, and Hall's
-//! condition for both at once is that each holds.
+//! Let `u` be an item that nobody is known to have taken, and `m(u)` the first completion of a dequeue of an item put
+//! in after `u`: by then `u` must have been taken, by a dequeue of unknown outcome that began before. The items that
+//! are due earlier were put in earlier, so it is enough to give them the dequeues one after the other. Together with
+//! the condition `N ≤ C` for empty answers this is exact: both conditions count items that were put in first, and
+//! Hall's condition for both at once is that each holds.
 //!
 //! # Decided
-//! A `drain` takes its items out in the order of its answer. Where other operations run beside a drain of several items,
-//! its items are compared among themselves and with the others as far as the drain's beginning and end allow, and a doubt is
-//! left.
+//! An item that was overtaken is told once, with the first item that overtook it, however many did. A `drain` takes its
+//! items out in the order of its answer. Where other operations run beside a drain of several items, its items are
+//! compared among themselves and with the others as far as the drain's beginning and end allow, and a doubt is left.
 
 use histories::History;
 
 use super::items::{Contents, Drained, Item, contents, of_queue};
 use super::journal::{Journal, NEVER, Op, Slots, judge};
-use super::queue::{Level, Mark, Marks, tell_empty};
+use super::queue::{Level, Mark, Marks, tell_empties};
 use super::{repeats, words};
 use crate::analysis::{Found, Question};
 use crate::budget::Budget;
@@ -79,6 +82,7 @@ fn walk(journal: &Journal<'_>, contents: &Contents, marks: &Marks, found: &mut F
     let (mut last, mut last_call) = (0, 0);
     // An item that was overtaken is told once, with the first that overtook it.
     let mut told = None;
+    let mut never_empty = Vec::new();
     for (position, mark) in marks.iter().enumerate() {
         match mark {
             Mark::PutCall(i) => {
@@ -97,10 +101,9 @@ fn walk(journal: &Journal<'_>, contents: &Contents, marks: &Marks, found: &mut F
             }
             _ => {}
         }
-        if let Some(empty) = level.step(position as u32, &mark) {
-            tell_empty(journal, contents, empty, found);
-        }
+        never_empty.extend(level.step(position as u32, &mark));
     }
+    tell_empties(journal, contents, &never_empty, found);
 }
 
 fn overtaken(journal: &Journal<'_>, first: &Item, second: &Item) -> Anomaly {
@@ -112,7 +115,8 @@ fn overtaken(journal: &Journal<'_>, first: &Item, second: &Item) -> Anomaly {
         call => format!("before the dequeue of {a} ({}) began", words::number(journal, call)),
     };
     let why = format!(
-        "{a} was enqueued before {b} was ({put_a} was completed before {put_b} was invoked), yet {b} was dequeued by {take_b} {end}: {b} overtook {a}."
+        "{a} was enqueued before {b} was ({put_a} was completed before {put_b} was invoked), yet {b} was dequeued by \
+         {take_b} {end}: {b} overtook {a}."
     );
     let calls = [first.put_call, second.put_call, second.take_call].into_iter();
     let calls = calls.chain(Some(first.take_call).filter(|call| *call != NEVER)).collect();
@@ -163,7 +167,8 @@ fn left_behind(journal: &Journal<'_>, items: &[Item], by: &Item, unknown: &[u32]
         ),
     };
     let why = format!(
-        "{} ({shown}{}) went in ahead of {}, which was dequeued by {}. By the end of that they must all have been out, but nobody is known to have taken them, and {takers}.",
+        "{} ({shown}{}) went in ahead of {}, which was dequeued by {}. By the end of that they must all have been \
+         out, but nobody is known to have taken them, and {takers}.",
         count(items.len() as u64, "item", "items"),
         words::list(&names),
         words::value(journal, by.value),
@@ -188,11 +193,13 @@ fn drains(journal: &Journal<'_>, contents: &Contents, found: &mut Found) {
         let items: Vec<&Item> = drain.values.iter().filter_map(find).collect();
         order_within(journal, &items, found);
     }
-    let beside = contents.drains.iter().filter(|d| d.values.len() > 1 && overlaps(journal.ops, d)).count();
+    let ends = Ends::new(journal.ops);
+    let beside = contents.drains.iter().filter(|d| d.values.len() > 1 && ends.overlaps(journal.ops, d)).count();
     if beside > 0 {
         let n = count(beside as u64, "drain", "drains");
         found.doubts.push(format!(
-            "other operations ran beside {n} of several items; the order of these items was judged only by where the drain begins and ends."
+            "other operations ran beside {n} of several items; the order of these items was judged only by where the \
+             drain begins and ends."
         ));
     }
 }
@@ -209,7 +216,8 @@ fn order_within(journal: &Journal<'_>, items: &[&Item], found: &mut Found) {
             );
             found.add(AnomalyType::Nonlinearizable, || {
                 let why = format!(
-                    "{a} was enqueued before {b} was ({put_a} was completed before {put_b} was invoked), yet drain {drain} took {b} out before {a}: {b} overtook {a}."
+                    "{a} was enqueued before {b} was ({put_a} was completed before {put_b} was invoked), yet drain \
+                     {drain} took {b} out before {a}: {b} overtook {a}."
                 );
                 let calls = vec![item.put_call, before.put_call, item.take_call];
                 words::anomaly(journal, AnomalyType::Nonlinearizable, calls, why)
@@ -221,6 +229,22 @@ fn order_within(journal: &Journal<'_>, items: &[&Item], found: &mut Found) {
     }
 }
 
-fn overlaps(ops: &[Op], drain: &Drained) -> bool {
-    ops.iter().any(|op| op.call != drain.call && op.call < drain.ret && op.ret > drain.call)
+/// The two latest ends among the operations up to each.
+struct Ends(Vec<[u32; 2]>);
+
+impl Ends {
+    fn new(ops: &[Op]) -> Ends {
+        let latest = ops.iter().scan([0; 2], |[first, second], op| {
+            [*first, *second] = if op.ret > *first { [op.ret, *first] } else { [*first, op.ret.max(*second)] };
+            Some([*first, *second])
+        });
+        Ends(latest.collect())
+    }
+
+    /// Whether another operation runs beside a drain.
+    fn overlaps(&self, ops: &[Op], drain: &Drained) -> bool {
+        let begun = ops.partition_point(|op| op.call < drain.ret);
+        let [first, second] = self.0[begun - 1];
+        if first == drain.ret { second > drain.call } else { first > drain.call }
+    }
 }

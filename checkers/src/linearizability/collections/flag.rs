@@ -1,17 +1,18 @@
 //! One element of a set, however often it is added and removed: a flag that is set, cleared and looked at.
 //!
-//! Values repeat here by nature, but there are only two of them, and that makes the search small. Walk over the events with all
-//! states that are possible. Each knows whether the flag is up, which operations under way are *satisfied* (the flag has been as
-//! they want it at some moment since they began), and which writes are *used*: the flag can change only by an unused write
-//! under way, and of several the one that ends first serves best. An operation must be satisfied when it ends.
+//! Values repeat here by nature, but there are only two of them, and that makes the search small. Walk over the events
+//! with all states that are possible. Each knows whether the flag is up, which operations under way are *satisfied*
+//! (the flag has been as they want it at some moment since they began), and which writes are *used*: the flag can
+//! change only by an unused write under way, and of several the one that ends first serves best. An operation must be
+//! satisfied when it ends.
 //!
 //! ```text
 //! add  |--------------|             up at the first moment or later, down in the remove, and
 //! rem      |-----|                  up again only if there were another add: the look after the
 //! look                |--yes--|     remove makes the remove come first
 //! ```
-//! The flag need change only before something ends, and twice at most between two events: after that everything under way
-//! is satisfied. A state is dropped if another one with the same flag has satisfied no less and used no more.
+//! The flag need change only before something ends, and twice at most between two events: after that everything under
+//! way is satisfied. A state is dropped if another one with the same flag has satisfied no less and used no more.
 
 use super::journal::NEVER;
 
@@ -58,7 +59,8 @@ struct Walk<'t> {
     unknown: [u32; 2],
 }
 
-/// Puts the operations in order, or says which one cannot follow. The flag is down at first, or whatever it likes to be.
+/// Puts the operations in order, or says which one cannot follow. The flag is down at first, or whatever it likes to
+/// be.
 pub(super) fn order(touches: &[Touch], down_at_first: bool) -> Flag {
     let mut events: Vec<(u32, bool, usize)> = Vec::with_capacity(2 * touches.len());
     for (i, touch) in touches.iter().enumerate() {

@@ -2,8 +2,8 @@
 //!
 //! What is wrong with an item by itself is found here, because it is the same for all of them: an item that nobody put
 //! in, one that was taken out twice, and one that was taken out before anybody began to put it in. Whatever is wrong
-//! like that is told and left out, put and take together. So is an item whose put is of unknown outcome and that
-//! nobody took out. Neither can turn a linearizable rest into one that is not: a linearization stays one when an item is
+//! like that is told and left out, put and take together. So is an item whose put is of unknown outcome and that nobody
+//! took out. Neither can turn a linearizable rest into one that is not: a linearization stays one when an item is
 //! struck from it, since all that an item does to the others is to stand in their way.
 
 use histories::{EventIndex, Function, History, ItemFunction, Payload, Scalar, ValueId};
@@ -224,9 +224,10 @@ impl Builder<'_, '_> {
             self.contents.repeated = first.map(|first| (first.put_call, *again));
         }
         self.keep_sound(found);
-        let left = self.contents.items.iter().filter(|item| !item.taken()).count();
-        for call in &self.drains_unknown {
-            self.contents.unknown.extend(std::iter::repeat_n(*call, left));
+        // The first one alone may have taken all that is left; the others add nothing to that.
+        if let Some(first) = self.drains_unknown.first() {
+            let left = self.contents.items.iter().filter(|item| !item.taken()).count();
+            self.contents.unknown.extend(std::iter::repeat_n(*first, left));
         }
         self.contents.unknown.sort_unstable();
         self.contents

@@ -1,8 +1,8 @@
 //! The operations of a history by key, in flat tables, and one judgement for each key.
 //!
-//! Within a key the events are numbered from 0 as *positions*, so that a table over time is as long as the key's part of
-//! the history. An operation that may have happened but was not acknowledged returns [`NEVER`]; one that certainly did
-//! not happen is left out.
+//! Within a key the events are numbered from 0 as *positions*, so that a table over time is as long as the key's part
+//! of the history. An operation that may have happened but was not acknowledged returns [`NEVER`]; one that certainly
+//! did not happen is left out.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -298,7 +298,8 @@ impl Tables {
         if let (n @ 1.., first) = self.otherwise {
             let n = words::count(n, "operation was", "operations were");
             doubts.push(format!(
-                "{n} completed as something else than was invoked, the first being #{first}; what became of them was taken to be unknown."
+                "{n} completed as something else than was invoked, the first being #{first}; what became of them was \
+                 taken to be unknown."
             ));
         }
         if let Some((event, irregularity)) = history.irregularities().first() {

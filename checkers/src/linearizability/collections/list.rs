@@ -1,9 +1,9 @@
 //! Lists that are only ever appended to, and read whole: logs.
 //!
-//! A read shows the order of all appends before it. The *longest* read is the order; every other one must be a beginning of
-//! it. Then the place of each operation is known: a read of length `n` comes after the append of the element at place `n`
-//! and before that of the next, and an acknowledged append that nobody read comes after all reads. Operations known by their
-//! [stages](super::stages) are linearizable iff none comes too late:
+//! A read shows the order of all appends before it. The *longest* read is the order; every other one must be a
+//! beginning of it. Then the place of each operation is known: a read of length `n` comes after the append of the
+//! element at place `n` and before that of the next, and an acknowledged append that nobody read comes after all reads.
+//! Operations known by their `stages` are linearizable iff none comes too late:
 //!
 //! ```text
 //! 0:ax1  1<ax2  2:rx1  2:rx12  1>            0:ax1  1:ax2  2:rx1
@@ -13,9 +13,9 @@
 //! The time is that of comparing each read with the longest: linear in what was read.
 //!
 //! # Decided
-//! A list that was never written reads as `null` or as an empty list. An append of unknown outcome that nobody read is left
-//! out; one that was read has happened. A value that is appended twice has no place of its own: such a list is left to
-//! a search. Transactions are the business of others: here each operation is one append or one read.
+//! A list that was never written reads as `null` or as an empty list. An append of unknown outcome that nobody read is
+//! left out; one that was read has happened. A value that is appended twice has no place of its own: such a list is
+//! left to a search. Transactions are the business of others: here each operation is one append or one read.
 
 use histories::{EventIndex, Function, History, Payload, ValueId};
 
@@ -148,7 +148,8 @@ fn departs(journal: &Journal<'_>, read: &Op, longest: Option<&Op>, found: &mut F
         let at = mine.iter().zip(order).position(|(a, b)| a != b).unwrap_or(0);
         let [a, b] = [mine[at], order[at]].map(|value| words::value(journal, value.0));
         let why = format!(
-            "{} and {} show the list in two orders that do not fit together: at place {} the one has {a} and the other {b}, {} as against {}.",
+            "{} and {} show the list in two orders that do not fit together: at place {} the one has {a} and the \
+             other {b}, {} as against {}.",
             words::told(journal, longest.call),
             words::told(journal, read.call),
             at + 1,
@@ -160,7 +161,7 @@ fn departs(journal: &Journal<'_>, read: &Op, longest: Option<&Op>, found: &mut F
 }
 
 fn late(journal: &Journal<'_>, first: &Staged, second: &Staged, longest: Option<&Op>) -> Anomaly {
-    let is_read = |staged: &Staged| staged.stage % 2 == 0;
+    let is_read = |staged: &Staged| staged.stage.is_multiple_of(2);
     let reason = match (is_read(first), is_read(second)) {
         (true, true) => "which shows an earlier state of the list".to_owned(),
         (true, false) => "whose element the read had shown already".to_owned(),

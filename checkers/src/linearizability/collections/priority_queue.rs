@@ -1,10 +1,10 @@
 //! Priority queues: what comes out is the largest of what is inside.
 //!
 //! Items are whole numbers, and a larger number has a higher priority. A history whose items are all different is
-//! linearizable iff nothing is wrong with [single items](super::items) and every dequeue has a moment at which nothing
+//! linearizable iff nothing is wrong with single items and every dequeue has a moment at which nothing
 //! larger need be inside (Bouajjani, Enea and Wang, *Checking linearizability of concurrent priority queues*, CONCUR
-//! 2017, by way of automata; with intervals as here it is Abdulla et al., *Efficient linearizability monitoring*, 2025).
-//! An empty answer is a dequeue of something smaller than every item.
+//! 2017, by way of automata; with intervals as here it is Abdulla et al., *Efficient linearizability monitoring*,
+//! 2025). An empty answer is a dequeue of something smaller than every item.
 //!
 //! ```text
 //! ex1 ex5  0<dx  1<dx 1>dx5  0>dx1         5 |----|            1 has a moment after 5 is gone: valid
@@ -14,22 +14,24 @@
 //! ```
 //!
 //! # Why that is enough
-//! Go from the largest item to the smallest. Each takes the *first* moment of its dequeue that is free, and is put in as
-//! late as possible: when its enqueue ends, or immediately before that moment if this is earlier. Then it is inside from
-//! the end of its enqueue to the beginning of its dequeue, when it must be, and beyond that only while something larger is
-//! inside, since otherwise an earlier moment would have been free. So the moments at which a smaller item cannot be taken are
-//! those at which something larger *must* be inside, and the choice for one item never harms another.
+//! Go from the largest item to the smallest. Each takes the *first* moment of its dequeue that is free, and is put in
+//! as late as possible: when its enqueue ends, or immediately before that moment if this is earlier. Then it is inside
+//! from the end of its enqueue to the beginning of its dequeue, when it must be, and beyond that only while something
+//! larger is inside, since otherwise an earlier moment would have been free. So the moments at which a smaller item
+//! cannot be taken are those at which something larger *must* be inside, and the choice for one item never harms
+//! another.
 //!
 //! # How
-//! The moments are the gaps between events. A table leads from every gap to the next one that nothing yet looked at covers, by
-//! union-find, and each gap is covered once: after sorting the items this is almost linear.
+//! The moments are the gaps between events. A table leads from every gap to the next one that nothing yet looked at
+//! covers, by union-find, and each gap is covered once: after sorting the items this is almost linear.
 //!
 //! # Takes of unknown outcome
-//! A dequeue that was not answered may have taken the largest item of its moment, or nothing. Which one is a choice that may
-//! matter to others; how it is made is the subject of [`assign`](super::assign).
+//! A dequeue that was not answered may have taken the largest item of its moment, or nothing. Which one is a choice
+//! that may matter to others; how it is made is the subject of `assign`.
 //!
 //! # Decided
-//! Items that are no whole numbers have no priority that this module knows: a doubt. `null` is the answer of an empty queue.
+//! Items that are no whole numbers have no priority that this module knows: a doubt. `null` is the answer of an empty
+//! queue.
 
 use histories::{History, Scalar, ValueId};
 
@@ -63,13 +65,11 @@ fn judge_key(journal: &Journal<'_>, slots: &mut Slots, budget: &Budget<'_>) -> F
     match settle(&contents, &Meter::new(budget), look, blame, || due(&contents, &ranks)) {
         Settled::Linearizable => {}
         Settled::Not(items, victims) => {
-            for victim in &victims {
-                tell(journal, &contents, &items, &ranks, victim, &mut found);
-            }
+            tell(journal, &contents, &items, &ranks, &victims, &mut found);
         }
         Settled::Exhausted(victims, grounds) => {
             let mut first = Found::default();
-            victims.iter().take(1).for_each(|v| tell(journal, &contents, &contents.items, &ranks, v, &mut first));
+            tell(journal, &contents, &contents.items, &ranks, &victims[..1], &mut first);
             words::every_way(journal, &contents, first, &grounds, &mut found);
         }
         Settled::Undecided(why) => found.doubts.push(words::undecided(journal, &why)),
@@ -125,11 +125,8 @@ fn victims(contents: &Contents, items: &[Item], ranks: &Ranks) -> Vec<Victim> {
             gaps.cover(item.put_ret, item.take_call.min(contents.end));
         }
     }
-    for (i, empty) in contents.empties.iter().enumerate() {
-        if gaps.free(empty.call) >= empty.ret {
-            victims.push(Victim::Empty(i));
-        }
-    }
+    let empties = (0..).zip(&contents.empties).filter(|(_, empty)| gaps.free(empty.call) >= empty.ret);
+    victims.extend(empties.map(|(i, _)| Victim::Empty(i)));
     victims
 }
 
@@ -182,8 +179,8 @@ fn blame(contents: &Contents, items: &[Item], ranks: &Ranks, victim: &Victim) ->
     }
 }
 
-/// When the items must have left that nobody is known to have taken: by the end of the first take of something smaller, or
-/// of nothing, that begins after they went in.
+/// When the items must have left that nobody is known to have taken: by the end of the first take of something smaller,
+/// or of nothing, that begins after they went in.
 fn due(contents: &Contents, ranks: &Ranks) -> Vec<(u32, usize)> {
     let mut dues = Dues::new(contents.end);
     contents.empties.iter().for_each(|empty| dues.add(Past { call: empty.call, ret: empty.ret }));
@@ -199,21 +196,24 @@ fn due(contents: &Contents, ranks: &Ranks) -> Vec<(u32, usize)> {
     due
 }
 
-fn tell(journal: &Journal<'_>, contents: &Contents, items: &[Item], ranks: &Ranks, victim: &Victim, found: &mut Found) {
-    match victim {
-        Victim::Take(i) => found.add(AnomalyType::Nonlinearizable, || {
-            passed_over(journal, &items[*i], &proof(contents, items, ranks, victim))
-        }),
-        Victim::Empty(i) => {
-            let case = words::never_empty(journal, &contents.empties[*i], &proof(contents, items, ranks, victim));
-            let kind = if case.kind == AnomalyType::LostItem.name() {
-                AnomalyType::LostItem
-            } else {
-                AnomalyType::Nonlinearizable
-            };
-            found.add(kind, || case);
+fn tell(
+    journal: &Journal<'_>,
+    contents: &Contents,
+    items: &[Item],
+    ranks: &Ranks,
+    victims: &[Victim],
+    found: &mut Found,
+) {
+    let mut empties = Vec::new();
+    for victim in victims {
+        match victim {
+            Victim::Take(i) => found.add(AnomalyType::Nonlinearizable, || {
+                passed_over(journal, &items[*i], &proof(contents, items, ranks, victim))
+            }),
+            Victim::Empty(i) => empties.push(*i),
         }
     }
+    words::never_empty(journal, contents, items, &empties, found);
 }
 
 fn passed_over(journal: &Journal<'_>, taken: &Item, cover: &[Item]) -> Anomaly {

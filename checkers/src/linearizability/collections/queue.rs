@@ -1,10 +1,10 @@
 //! Unordered queues: what goes in comes out, once, in whatever order.
 //!
-//! A history of a queue whose items are all different is linearizable iff no item comes from nowhere, comes out twice or
-//! comes out before it goes in ([`items`](super::items)), and every operation that found the queue empty has a moment at
-//! which the queue can be empty.
+//! A history of a queue whose items are all different is linearizable iff no item comes from nowhere, comes out twice
+//! or comes out before it goes in (`items`), and every operation that found the queue empty has a
+//! moment at which the queue can be empty.
 //!
-//! An item [stays](super::items::Item::stays) from the end of its put to the beginning of its take. A moment inside of
+//! An item stays from the end of its put to the beginning of its take. A moment inside of
 //! that is one at which the queue is not empty. At every other moment an item can be wholly on one side: it goes in
 //! later, or is out already, or both its operations are under way and it passes through before or after. So moments can
 //! be chosen for each empty answer by itself, and where one has none this is the proof:
@@ -18,22 +18,23 @@
 //! # Takes of unknown outcome
 //! A dequeue that was not answered may have taken any item, at any time after it began, or none. Say that so far `N`
 //! items have gone in for certain of those that nobody is known to have taken, and that `C` dequeues of unknown outcome
-//! have begun. The queue can be empty iff nothing else stays and `N ≤ C`: this is Hall's condition for giving each
-//! item a dequeue that began before, since all of them are due at the same moment. It is exact for any number of empty answers: an
-//! item is due at the first of their moments after its put, and what is due by then is what the condition counts.
+//! have begun. The queue can be empty iff nothing else stays and `N ≤ C`: this is Hall's condition for giving each item
+//! a dequeue that began before, since all of them are due at the same moment. It is exact for any number of empty
+//! answers: an item is due at the first of their moments after its put, and what is due by then is what the condition
+//! counts.
 //!
 //! # Drains
-//! `drain` (Jepsen's total queue) takes out all that there is: it is a dequeue of each of its items, and an empty answer
-//! after the last of them went in. One of unknown outcome may have taken any number of items.
+//! `drain` (Jepsen's total queue) takes out all that there is: it is a dequeue of each of its items, and an empty
+//! answer after the last of them went in. One of unknown outcome may have taken any number of items.
 //!
 //! # Decided
-//! An item that was acknowledged, that nobody took, and without which an empty answer would be right, is a `lost-item`. One that
-//! nobody took and that no empty answer speaks against is still inside. `null` is the answer of an empty queue and never
-//! an item. Values that are put in more than once are left to a search (see the [module above](super)).
+//! An item that was acknowledged, that nobody took, and without which an empty answer would be right, is a `lost-item`.
+//! One that nobody took and that no empty answer speaks against is still inside. `null` is the answer of an empty queue
+//! and never an item. Values that are put in more than once are left to a search (see the module above).
 
 use histories::History;
 
-use super::cover::cover;
+use super::cover::without_moment;
 use super::items::{Contents, Empty, Item, contents, of_queue};
 use super::journal::{Journal, NEVER, Slots, judge};
 use super::{repeats, words};
@@ -133,14 +134,14 @@ impl<'c> Level<'c> {
         Level { contents, marks, staying: 0, kept: 0, unknown: 0, more: 0, free: 0 }
     }
 
-    /// Goes over a position. Returns the empty answer that ends here and had no moment.
-    pub fn step(&mut self, position: u32, mark: &Mark) -> Option<&'c Empty> {
+    /// Goes over a position. Returns the empty answer that ends here and had no moment, by its place.
+    pub fn step(&mut self, position: u32, mark: &Mark) -> Option<usize> {
         let mut wrong = None;
         match *mark {
             Mark::PutRet(i) => self.put(&self.contents.items[i]),
             Mark::TakeCall(i) => self.take(&self.contents.items[i]),
             Mark::EmptyRet(i) => {
-                wrong = Some(&self.contents.empties[i]).filter(|empty| self.free <= empty.call);
+                wrong = Some(i).filter(|i| self.free <= self.contents.empties[*i].call);
             }
             Mark::None | Mark::PutCall(_) => {}
         }
@@ -174,57 +175,49 @@ impl<'c> Level<'c> {
 
 fn empties(journal: &Journal<'_>, contents: &Contents, marks: &Marks, found: &mut Found) {
     let mut level = Level::new(contents, marks);
-    for (position, mark) in marks.iter().enumerate() {
-        if let Some(empty) = level.step(position as u32, &mark) {
-            tell_empty(journal, contents, empty, found);
-        }
+    let marks = (0..).zip(marks.iter());
+    let wrong: Vec<usize> = marks.filter_map(|(position, mark)| level.step(position, &mark)).collect();
+    tell_empties(journal, contents, &wrong, found);
+}
+
+/// Operations found nothing where something certainly was.
+pub(super) fn tell_empties(journal: &Journal<'_>, contents: &Contents, wrong: &[usize], found: &mut Found) {
+    let first = contents.unknown.first().copied().unwrap_or(NEVER);
+    // Before the first take of unknown outcome nothing is lost by one.
+    let (counted, plain): (Vec<usize>, Vec<usize>) = wrong.iter().partition(|i| contents.empties[**i].ret > first);
+    words::never_empty(journal, contents, &contents.items, &plain, found);
+    let taken = || contents.items.iter().copied().filter(Item::taken);
+    let by_taken = without_moment(&contents.empties, taken(), contents.end);
+    let (by_taken, lost): (Vec<usize>, Vec<usize>) =
+        counted.into_iter().partition(|i| by_taken.binary_search(i).is_ok());
+    words::never_empty(journal, contents, &contents.items, &by_taken, found);
+    for i in lost {
+        found.add(AnomalyType::LostItem, || too_many(journal, contents, &contents.empties[i]));
     }
 }
 
-/// An operation found nothing where something certainly was.
-pub(super) fn tell_empty(journal: &Journal<'_>, contents: &Contents, empty: &Empty, found: &mut Found) {
-    let kept = contents.items.iter().any(|item| item.take_call == NEVER && item.put_ret < empty.ret);
-    let kind = if kept && cover(taken(contents), empty.call, empty.ret).is_none() {
-        AnomalyType::LostItem
-    } else {
-        AnomalyType::Nonlinearizable
-    };
-    found.add(kind, || empty_case(journal, contents, empty));
-}
-
-fn taken(contents: &Contents) -> impl Iterator<Item = Item> + '_ {
-    contents.items.iter().copied().filter(|item| item.taken())
-}
-
-fn empty_case(journal: &Journal<'_>, contents: &Contents, empty: &Empty) -> Anomaly {
-    let begun = contents.unknown.partition_point(|call| *call < empty.ret);
-    if let Some(cover) = cover(taken(contents), empty.call, empty.ret) {
-        return words::never_empty(journal, empty, &cover);
-    }
-    let whole = || contents.items.iter().copied();
-    match cover(whole(), empty.call, empty.ret) {
-        Some(cover) if begun == 0 => words::never_empty(journal, empty, &cover),
-        _ => too_many(journal, contents, empty, begun),
-    }
-}
+/// So many items and dequeues are listed, and more items only if they are needed.
+const LISTED: usize = 8;
 
 /// More items than dequeues of unknown outcome can have taken.
-fn too_many(journal: &Journal<'_>, contents: &Contents, empty: &Empty, begun: usize) -> Anomaly {
+fn too_many(journal: &Journal<'_>, contents: &Contents, empty: &Empty) -> Anomaly {
+    let begun = contents.unknown.partition_point(|call| *call < empty.ret);
     let mut inside: Vec<Item> = contents.items.iter().copied().filter(|i| i.put_ret < empty.ret).collect();
     inside.retain(|item| item.take_call == NEVER || (item.stays() && item.take_call > empty.call));
     inside.sort_unstable_by_key(|item| item.put_ret);
-    let shown: Vec<Item> = inside.iter().copied().take((begun + 1).max(8)).collect();
-    let reasons: Vec<String> = shown.iter().map(|item| words::inside(journal, item)).collect();
+    inside.truncate((begun + 1).max(LISTED));
+    let reasons: Vec<String> = inside.iter().take(LISTED).map(|item| words::inside(journal, item)).collect();
     let takes = contents.unknown[..begun].iter().map(|call| words::number(journal, *call));
-    let takes: Vec<String> = takes.take(8).collect();
+    let takes: Vec<String> = takes.take(LISTED).collect();
     let why = format!(
-        "{}, but there was always something inside: {}. {} of unknown outcome ({}) had begun by then, and at no moment had enough of them begun to have taken out all that nobody else took.",
+        "{}, but there was always something inside: {}. {} of unknown outcome ({}) had begun by then, and at no \
+         moment had enough of them begun to have taken out all that nobody else took.",
         words::told(journal, empty.invocation),
         words::list(&reasons),
         count(begun as u64, "dequeue", "dequeues"),
         words::list(&takes),
     );
-    let calls = shown.iter().flat_map(words::calls);
-    let calls = calls.chain(contents.unknown[..begun].iter().copied().take(8)).chain([empty.invocation]).collect();
+    let calls = inside.iter().flat_map(words::calls);
+    let calls = calls.chain(contents.unknown[..begun].iter().copied().take(LISTED)).chain([empty.invocation]).collect();
     words::anomaly(journal, AnomalyType::LostItem, calls, why)
 }

@@ -1,8 +1,8 @@
-//! What the shortcuts cannot decide, by search: items that repeat, sums of several increments, whole reads of sets from which
-//! elements are removed.
+//! What the shortcuts cannot decide, by search: items that repeat, sums of several increments, whole reads of sets from
+//! which elements are removed.
 //!
-//! These are NP-complete in general (Gibbons and Korach 1997), so the search has a budget, and it is a doubt when that is used up.
-//! How it works is told where it [lives](crate::linearizability::specification).
+//! These are NP-complete in general (Gibbons and Korach 1997), so the search has a budget, and it is a doubt when that
+//! is used up. How it works is told where it [lives](crate::linearizability::specification).
 
 use histories::{EventIndex, Scalar, ValueId};
 
@@ -47,8 +47,8 @@ pub(super) enum Call {
     Read(Vec<i128>),
 }
 
-/// One copy of a collection. What it holds is the numbers of its values: their ids, or the values themselves where their order
-/// matters.
+/// One copy of a collection. What it holds is the numbers of its values: their ids, or the values themselves where
+/// their order matters.
 impl Specification for Kind {
     type State = Vec<i128>;
     type Call = Call;
@@ -125,7 +125,8 @@ pub(super) fn judge(
         if let Some((first, again)) = contents.repeated {
             let (first, again) = (words::number(journal, first), words::number(journal, again));
             found.doubts.push(format!(
-                "{first} and {again} put the same value in, and drains took items out; together this could not be decided."
+                "{first} and {again} put the same value in, and drains took items out; together this could not be \
+                 decided."
             ));
         }
         return found;
@@ -228,7 +229,8 @@ fn tell(kind: Kind, journal: &Journal<'_>, stuck: &Stuck<Vec<i128>>, found: &mut
         let more = states.len().saturating_sub(SHOWN);
         states.truncate(SHOWN);
         let why = format!(
-            "{}. The {} before the end of it can be put in an order, after which the collection holds {}{}; but from there it cannot follow, whichever of the operations then under way take effect first.",
+            "{}. The {} before the end of it can be put in an order, after which the collection holds {}{}; but from \
+             there it cannot follow, whichever of the operations then under way take effect first.",
             words::told(journal, op.call),
             count(stuck.completed as u64, "operation completed", "operations completed"),
             states.join(" or "),

@@ -3,34 +3,35 @@
 //! `add` and `remove` always succeed: adding what is inside and removing what is not changes nothing.
 //!
 //! # Without whole reads
-//! The elements know nothing of each other, so each is judged by itself (Herlihy and Wing 1990: linearizability is local). Most are added
-//! once and removed at most once, and then there are few ways that the element can have come and gone. Let `hi` be the
-//! first end among its add and the looks that found it: by then it was in. Let `lo` be the last beginning among its remove and the looks that found
-//! it: until then it was not yet out.
+//! The elements know nothing of each other, so each is judged by itself (Herlihy and Wing 1990: linearizability is
+//! local). Most are added once and removed at most once, and then there are few ways that the element can have come and
+//! gone. Let `hi` be the first end among its add and the looks that found it: by then it was in. Let `lo` be the last
+//! beginning among its remove and the looks that found it: until then it was not yet out.
 //!
 //! ```text
 //! add     |-----|                        hi = end of add, lo = beginning of remove
 //! contains         |-no-|                inside from hi to lo for certain, and the look lies wholly in between:
 //! remove                   |-----|       not valid
 //! ```
-//! - *It was removed.* Possible iff the add begins before `hi`, `lo` comes before the end of the remove, and, where `lo` is before
-//!   `hi`, one moment is in all of these; and no look that missed it lies wholly between `hi` and `lo`.
-//! - *It stays*, because nothing removed it or the remove came first. Possible iff the add, the looks that missed it and the remove begin
-//!   before `hi`, that of the remove only if it certainly happened.
+//! - *It was removed.* Possible iff the add begins before `hi`, `lo` comes before the end of the remove, and, where
+//!   `lo` is before `hi`, one moment is in all of these; and no look that missed it lies wholly between `hi` and `lo`.
+//! - *It stays*, because nothing removed it or the remove came first. Possible iff the add, the looks that missed it
+//!   and the remove begin before `hi`, that of the remove only if it certainly happened.
 //!
 //! Both ways need one pass over the operations; linear. An element that is added or removed more than once is a
-//! [flag](super::flag).
+//! `flag`.
 //!
 //! # With whole reads
-//! Where nothing is removed, the sets that were read must grow: sorted by size, each contains the one before. Then the reads and
-//! the adds take effect in [stages](super::stages): what is in a read but not in the one before was added between them.
-//! Looks bind the adds: an add takes effect after every look that missed its element began and before every look that
-//! found it ended. Of several adds of one element only the first matters, and it is over when any of them is. Linear in the size of what was read.
+//! Where nothing is removed, the sets that were read must grow: sorted by size, each contains the one before. Then the
+//! reads and the adds take effect in `stages`: what is in a read but not in the one before was added
+//! between them. Looks bind the adds: an add takes effect after every look that missed its element began and before
+//! every look that found it ended. Of several adds of one element only the first matters, and it is over when any of
+//! them is. Linear in the size of what was read.
 //!
 //! # Decided
-//! An element of unknown outcome that nobody saw is left out. One that was acknowledged and is in no later read
-//! is a `lost-element`. Where whole reads and removes meet, reads can contradict each other in ways that no element shows: if
-//! nothing is wrong with an element by itself, a [search](super::repeats) decides.
+//! An element of unknown outcome that nobody saw is left out. One that was acknowledged and is in no later read is a
+//! `lost-element`. Where whole reads and removes meet, reads can contradict each other in ways that no element shows:
+//! if nothing is wrong with an element by itself, a search decides.
 
 mod growing;
 mod member;

@@ -1,11 +1,11 @@
 //! Stacks: last in, first out.
 //!
 //! # The criterion
-//! An item [stays](super::items::Item::stays) from the end of its push to the beginning of its pop. Where the stays of
-//! items overlap, one after the other, there is a *stretch* of time in which the stack cannot be empty: from the end of the
-//! first push to the beginning of the last pop in it. All that while one and the same item lies at the bottom, because the
-//! bottom changes only where the stack is empty. So its push began before the stretch and its pop ended after it. Take that item
-//! away: the rest falls into shorter stretches, and the same is true of each of them.
+//! An item stays from the end of its push to the beginning of its pop. Where the stays of
+//! items overlap, one after the other, there is a *stretch* of time in which the stack cannot be empty: from the end of
+//! the first push to the beginning of the last pop in it. All that while one and the same item lies at the bottom,
+//! because the bottom changes only where the stack is empty. So its push began before the stretch and its pop ended
+//! after it. Take that item away: the rest falls into shorter stretches, and the same is true of each of them.
 //!
 //! ```text
 //! px1 px2  0<ox 1<ox 1>ox1 0>ox2           px1 px2 ox1 ox2
@@ -17,25 +17,26 @@
 //! ```
 //!
 //! # Why that is enough
-//! Within a stretch everything can be brought to happen between the moment before its beginning and the moment after its end:
-//! no push of it ends before, no pop of it begins after, and moving what is earlier or later there keeps its order. Then
-//! an item that fits can be pushed first and popped last, and whatever lies on it does not notice. So *any* item that
-//! fits will do, and nothing has to be tried twice. Stretches side by side do not know of each other. An item that does not
-//! stay is pushed and popped in one moment that both its operations have, wherever that is. An empty answer needs a
-//! moment outside of all stretches, as it does for [queues](super::queue).
+//! Within a stretch everything can be brought to happen between the moment before its beginning and the moment after
+//! its end: no push of it ends before, no pop of it begins after, and moving what is earlier or later there keeps its
+//! order. Then an item that fits can be pushed first and popped last, and whatever lies on it does not notice. So *any*
+//! item that fits will do, and nothing has to be tried twice. Stretches side by side do not know of each other. An item
+//! that does not stay is pushed and popped in one moment that both its operations have, wherever that is. An empty
+//! answer needs a moment outside of all stretches, as it does for [queues](super::queue).
 //!
 //! (The same problem is solved in quadratic time by Bouajjani, Emmi, Enea and Hamza's patterns for stacks and the
 //! monitors of Grahn et al., PLDI 2025, and in O(n log n) by Lee and Mathur 2024 and Abdulla et al. 2025.)
 //!
 //! # How
-//! Stays are numbers over time, and only where an end is followed by a beginning can they be least: these *valleys* are the leaves
-//! of a tree that takes one off a range and tells which reach zero ([`valleys`]). The bottom of a stretch is nearly always the item
-//! pushed first or the one popped last; if not, it is one of those whose push is under way when the stretch begins, of which there
-//! are at most as many as there are clients. O(n log n), and memory in proportion to n ([`bottoms`]).
+//! Stays are numbers over time, and only where an end is followed by a beginning can they be least: these *valleys* are
+//! the leaves of a tree that takes one off a range and tells which reach zero (`valleys`). The bottom of a stretch is
+//! nearly always the item pushed first or the one popped last; if not, it is one of those whose push is under way when
+//! the stretch begins, of which there are at most as many as there are clients. O(n log n), and memory in proportion to
+//! n (`bottoms`).
 //!
 //! # Takes of unknown outcome
-//! A pop that was not answered may have taken the top of its moment. Which item that was is a choice that may matter
-//! to others; how it is made is the subject of [`assign`](super::assign).
+//! A pop that was not answered may have taken the top of its moment. Which item that was is a choice that may matter to
+//! others; how it is made is the subject of `assign`.
 
 mod bottoms;
 mod reach;
@@ -45,8 +46,8 @@ use histories::History;
 
 use self::bottoms::Stretch;
 use super::assign::{Blame, Dues, Past, Settled, settle};
-use super::cover::cover;
-use super::items::{Contents, Empty, Item, contents, of_stack};
+use super::cover::{cover, without_moment};
+use super::items::{Contents, Item, contents, of_stack};
 use super::journal::{Journal, NEVER, Slots, judge};
 use super::{repeats, words};
 use crate::analysis::{Found, Question};
@@ -74,13 +75,11 @@ fn judge_key(journal: &Journal<'_>, slots: &mut Slots, budget: &Budget<'_>) -> F
     match settle(&contents, &Meter::new(budget), look, blame, || due(&contents)) {
         Settled::Linearizable => {}
         Settled::Not(items, proofs) => {
-            for proof in &proofs {
-                tell(journal, &contents, &items, proof, &mut found);
-            }
+            tell(journal, &contents, &items, &proofs, &mut found);
         }
         Settled::Exhausted(proofs, grounds) => {
             let mut first = Found::default();
-            proofs.iter().take(1).for_each(|proof| tell(journal, &contents, &contents.items, proof, &mut first));
+            tell(journal, &contents, &contents.items, &proofs[..1], &mut first);
             words::every_way(journal, &contents, first, &grounds, &mut found);
         }
         Settled::Undecided(why) => found.doubts.push(words::undecided(journal, &why)),
@@ -136,45 +135,23 @@ fn due(contents: &Contents) -> Vec<(u32, usize)> {
 fn proofs(contents: &Contents, items: &[Item]) -> Vec<Proof> {
     let stretches = bottoms::without_bottom(items, contents.end);
     let mut proofs: Vec<Proof> = stretches.into_iter().map(Proof::NoBottom).collect();
-    if !contents.empties.is_empty() {
-        proofs.extend(never_empty(contents, items).into_iter().map(Proof::NotEmpty));
-    }
+    let wrong = without_moment(&contents.empties, items.iter().copied(), contents.end);
+    proofs.extend(wrong.into_iter().map(Proof::NotEmpty));
     proofs
 }
 
-/// The empty answers at no moment of which the stack can be empty.
-fn never_empty(contents: &Contents, items: &[Item]) -> Vec<usize> {
-    let mut level = vec![0i32; contents.end as usize + 1];
-    for item in items.iter().filter(|item| item.stays()) {
-        level[item.put_ret as usize] += 1;
-        level[item.take_call.min(contents.end) as usize] -= 1;
-    }
-    // One more than the last position up to here after which nothing need be inside.
-    let (mut inside, mut free) = (0, 0);
-    for (position, change) in level.iter_mut().enumerate() {
-        inside += *change;
-        if inside == 0 {
-            free = position as i32 + 1;
-        }
-        *change = free;
-    }
-    let wrong = |empty: &Empty| level[empty.ret as usize - 1] <= empty.call as i32;
-    (0..contents.empties.len()).filter(|i| wrong(&contents.empties[*i])).collect()
-}
-
-fn tell(journal: &Journal<'_>, contents: &Contents, items: &[Item], proof: &Proof, found: &mut Found) {
-    match proof {
-        Proof::NoBottom(stretch) => {
-            found.add(AnomalyType::Nonlinearizable, || no_bottom(journal, &core(items, stretch)))
-        }
-        Proof::NotEmpty(i) => {
-            let empty = &contents.empties[*i];
-            let (cover, _) = proof.rests_on(contents, items);
-            let case = words::never_empty(journal, empty, &cover);
-            let lost = case.kind == AnomalyType::LostItem.name();
-            found.add(if lost { AnomalyType::LostItem } else { AnomalyType::Nonlinearizable }, || case);
+fn tell(journal: &Journal<'_>, contents: &Contents, items: &[Item], proofs: &[Proof], found: &mut Found) {
+    let (mut empties, mut stretches) = (Vec::new(), Vec::new());
+    for proof in proofs {
+        match proof {
+            Proof::NoBottom(stretch) => stretches.push(stretch),
+            Proof::NotEmpty(i) => empties.push(*i),
         }
     }
+    for stretch in stretches {
+        found.add(AnomalyType::Nonlinearizable, || no_bottom(journal, &core(items, stretch)));
+    }
+    words::never_empty(journal, contents, items, &empties, found);
 }
 
 /// So many items are tried one by one, whether the proof can do without them.
@@ -233,7 +210,8 @@ fn came_out_from_under(journal: &Journal<'_>, below: &Item, above: &Item) -> Str
         None => format!("and nobody is known to have popped {b}"),
     };
     format!(
-        "{a} was pushed before {b} was ({push_a} was completed before {push_b} was invoked), so {b} lay above it; yet {a} was popped by {pop_a} {end}: {a} came out from under {b}."
+        "{a} was pushed before {b} was ({push_a} was completed before {push_b} was invoked), so {b} lay above it; yet \
+         {a} was popped by {pop_a} {end}: {a} came out from under {b}."
     )
 }
 
@@ -249,7 +227,8 @@ fn nothing_fits(journal: &Journal<'_>, core: &[Item]) -> String {
         core.iter().take(SPOKEN_OF).map(|item| why_not(journal, item, core, start, stop)).collect();
     let more = if core.len() > SPOKEN_OF { format!(" (and {} more)", core.len() - SPOKEN_OF) } else { String::new() };
     format!(
-        "The stack was never empty while {}{more} came and went: {}. So one of them lay at the bottom all that while, but none can have: {}.",
+        "The stack was never empty while {}{more} came and went: {}. So one of them lay at the bottom all that while, \
+         but none can have: {}.",
         words::list(&names),
         words::list(&stays),
         words::list(&reasons),

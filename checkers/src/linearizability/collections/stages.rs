@@ -1,8 +1,8 @@
 //! Operations that are known to take effect in stages: everything of one stage before everything of the next.
 //!
-//! Where each operation has a stage, and those of one stage can take effect in any order, a history is linearizable iff no
-//! operation is completed before one of an earlier stage is invoked. Sort by stage, and within a stage by invocation: this
-//! contradicts neither the stages nor, without such a pair, the time.
+//! Where each operation has a stage, and those of one stage can take effect in any order, a history is linearizable iff
+//! no operation is completed before one of an earlier stage is invoked. Sort by stage, and within a stage by
+//! invocation: this contradicts neither the stages nor, without such a pair, the time.
 
 /// An operation, or several that take effect as one: it begins when the last of them does and ends when the first of
 /// them does.

@@ -3,6 +3,7 @@
 use histories::{EventIndex, Function, History, ItemFunction, Kind, Payload, ValueId};
 
 use super::assign::Grounds;
+use super::cover::{cover, without_moment};
 use super::items::{Contents, Empty, Item};
 use super::journal::{Journal, NEVER};
 use crate::analysis::Found;
@@ -146,10 +147,36 @@ pub(super) fn calls(item: &Item) -> impl Iterator<Item = u32> {
     [item.put_call, item.take_call].into_iter().filter(|call| *call != NEVER)
 }
 
-/// An operation found nothing although at every moment of it one of these was inside.
-pub(super) fn never_empty(journal: &Journal<'_>, empty: &Empty, cover: &[Item]) -> Anomaly {
-    let lost = cover.iter().any(|item| item.take_call == NEVER);
-    let kind = if lost { AnomalyType::LostItem } else { AnomalyType::Nonlinearizable };
+/// Operations, by their places in [`Contents::empties`], found nothing although at every moment of them one of these
+/// items was inside. If those that were taken are not enough for that, others are lost.
+pub(super) fn never_empty(
+    journal: &Journal<'_>,
+    contents: &Contents,
+    items: &[Item],
+    empties: &[usize],
+    found: &mut Found,
+) {
+    if empties.is_empty() {
+        return;
+    }
+    let known = || items.iter().copied().filter(|item| item.take_call != NEVER);
+    let by_known = without_moment(&contents.empties, known(), contents.end);
+    for i in empties {
+        let empty = &contents.empties[*i];
+        match by_known.binary_search(i) {
+            Ok(_) => found.add(AnomalyType::Nonlinearizable, || {
+                let cover = cover(known(), empty.call, empty.ret).unwrap_or_default();
+                found_nothing(journal, AnomalyType::Nonlinearizable, empty, &cover)
+            }),
+            Err(_) => found.add(AnomalyType::LostItem, || {
+                let cover = cover(items.iter().copied(), empty.call, empty.ret).unwrap_or_default();
+                found_nothing(journal, AnomalyType::LostItem, empty, &cover)
+            }),
+        }
+    }
+}
+
+fn found_nothing(journal: &Journal<'_>, kind: AnomalyType, empty: &Empty, cover: &[Item]) -> Anomaly {
     let reasons: Vec<String> = cover.iter().map(|item| inside(journal, item)).collect();
     let found = match journal.history.function(EventIndex(journal.event(empty.invocation))) {
         Function::Custom(_) => format!("drain #{} ended with nothing left", journal.event(empty.invocation)),
@@ -182,7 +209,8 @@ pub(super) fn every_way(
     let Some(case) = first.groups.into_values().flat_map(|group| group.cases).next() else { return };
     let takes: Vec<String> = contents.unknown.iter().take(NAMED).map(|call| number(journal, *call)).collect();
     let why = format!(
-        "What {} of unknown outcome ({}{}) took out, if anything, is not known, but nothing that they can have taken explains the answers of the others. Had they taken nothing: {}",
+        "What {} of unknown outcome ({}{}) took out, if anything, is not known, but nothing that they can have taken \
+         explains the answers of the others. Had they taken nothing: {}",
         words::count(contents.unknown.len() as u64, "operation", "operations"),
         takes.join(", "),
         if takes.len() < contents.unknown.len() { ", …" } else { "" },

@@ -1,9 +1,10 @@
 //! A good guess at which item each take of unknown outcome took.
 //!
-//! An item that nobody is known to have taken stands in the way of some others that were taken later: it must have been out by the time
-//! the first of these takes ended. That is when it is *due*. Items are served in the order in which they are due, and any take
-//! that begins before that will do, so that as many as possible are served: what will do for one will do for all that are due later. A take that
-//! had begun when the item went in is the best, since it can take it out at once.
+//! An item that nobody is known to have taken stands in the way of some others that were taken later: it must have been
+//! out by the time the first of these takes ended. That is when it is *due*. Items are served in the order in which
+//! they are due, and any take that begins before that will do, so that as many as possible are served: what will do for
+//! one will do for all that are due later. A take that had begun when the item went in is the best, since it can take
+//! it out at once.
 //!
 //! What is still in the way then is taken out as the proofs against the guess name it, for a few rounds.
 

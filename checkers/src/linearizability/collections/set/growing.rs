@@ -1,4 +1,4 @@
-//! Sets that are read whole and from which nothing is removed. See the [module above](super).
+//! Sets that are read whole and from which nothing is removed. See the module above.
 
 use std::collections::BTreeSet;
 
@@ -57,8 +57,10 @@ pub(super) fn judge(journal: &Journal<'_>, slots: &mut Slots, found: &mut Found)
         staged.push(Staged { call: e.call, ret: NEVER, stage: 2 * e.rank, id: 2 * i as u32 + 1 });
     }
     for (first, second) in too_late(&staged) {
-        let witness = reads.iter().zip(&ranks).find(|(_, rank)| **rank == second.stage / 2).map(|(read, _)| read.call);
-        found.add(AnomalyType::Nonlinearizable, || late(journal, &elements, &first, &second, witness));
+        let same_rank = || reads.iter().zip(&ranks).find(|(_, rank)| **rank == second.stage / 2);
+        found.add(AnomalyType::Nonlinearizable, || {
+            late(journal, &elements, &first, &second, same_rank().map(|(read, _)| read.call))
+        });
     }
     for element in &elements {
         slots.set(element.value, NEVER);
@@ -120,8 +122,8 @@ fn bind(journal: &Journal<'_>, slots: &mut Slots, elements: &mut Vec<Element>, f
     }
 }
 
-/// The rank of each read: reads of one rank show the same. [`NEVER`] for a read that does not fit to smaller ones, which is
-/// told.
+/// The rank of each read: reads of one rank show the same. [`NEVER`] for a read that does not fit to smaller ones,
+/// which is told.
 fn chain(
     journal: &Journal<'_>,
     slots: &mut Slots,
@@ -204,7 +206,8 @@ fn apart(
     let more = shown(journal, read).iter().find(|value| !theirs.contains(value));
     let name = |value: Option<&ValueId>| value.map_or(String::new(), |value| words::value(journal, value.0));
     let why = format!(
-        "{} and {}: the first shows {} and not {}, the second {} and not {}. Nothing was removed, so one of two reads contains the other.",
+        "{} and {}: the first shows {} and not {}, the second {} and not {}. Nothing was removed, so one of two reads \
+         contains the other.",
         words::told(journal, smaller.call),
         words::told(journal, read.call),
         name(missing),

@@ -1,4 +1,4 @@
-//! Elements that are judged one by one. See the [module above](super).
+//! Elements that are judged one by one. See the module above.
 
 use crate::analysis::Found;
 use crate::finding::Anomaly;
@@ -195,8 +195,8 @@ fn kind(ops: &[&Op]) -> AnomalyType {
 /// So many looks are tried one by one, whether the proof can do without them.
 const TRIED: usize = 200;
 
-/// The last operations that are wrong by themselves, whatever was before them, and without the looks that the proof can do
-/// without. Adds and removes stay: that there are no others is part of it. Returns whether they are all there are.
+/// The last operations that are wrong by themselves, whatever was before them, and without the looks that the proof can
+/// do without. Adds and removes stay: that there are no others is part of it. Returns whether they are all there are.
 fn fewest<'o>(ops: &[&'o Op], last: usize) -> (Vec<&'o Op>, bool) {
     let end = ops[last].ret;
     let changes = |op: &Op| matches!(op.act, Act::Put | Act::Take);
@@ -262,7 +262,8 @@ fn wrong(journal: &Journal<'_>, kind: AnomalyType, ops: &[&Op], last: usize) -> 
                 String::new()
             };
             format!(
-                "These operations on {value} cannot be put in any order that gives their answers{}: {}{more}. At the end of {} there is none left.",
+                "These operations on {value} cannot be put in any order that gives their answers{}: {}{more}. At the \
+                 end of {} there is none left.",
                 if whole { "" } else { ", whatever was before them" },
                 told.join("; "),
                 words::number(journal, ops[last].call),

@@ -1,6 +1,6 @@
 //! Finds, for every stretch of time in which the stack cannot be empty, an item that can lie at its bottom.
 //!
-//! See the [module above](super) for why this decides. A stretch lies between two [valleys](super::valleys) at which
+//! See the module above for why this decides. A stretch lies between two `valleys` at which
 //! nothing need be inside. It reaches from the first push completed in it to the last pop begun in it, and an item fits
 //! at the bottom if its push begins before the one and its pop ends after the other.
 

@@ -1,7 +1,8 @@
 //! Which item has its push under way at one position and its pop not ended at another?
 //!
 //! A tree over the items keeps the earliest beginning of a push and the latest end of a pop of each half, and halves
-//! without such an item are passed over. At any position there are at most as many pushes under way as there are clients.
+//! without such an item are passed over. At any position there are at most as many pushes under way as there are
+//! clients.
 
 /// See the [module](self).
 pub(super) struct Reach {
@@ -25,7 +26,8 @@ impl Reach {
         Reach { width, earliest, latest }
     }
 
-    /// The first item from one on, and before another, whose push begins before `start` and whose pop ends after `stop`.
+    /// The first item from one on, and before another, whose push begins before `start` and whose pop ends after
+    /// `stop`.
     pub fn first(&self, from: usize, to: usize, start: u32, stop: u32) -> Option<usize> {
         let mut node = self.width + from;
         loop {
