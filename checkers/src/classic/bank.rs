@@ -38,7 +38,8 @@ mod sheet;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use histories::{EventIndex, Function, History, Kind, Payload};
+use histories::{EventIndex, Function, History, Kind, Payload, ValueId};
+use rustc_hash::FxHashSet;
 
 use super::{Odd, stopped};
 use crate::analysis::{Found, Question};
@@ -110,18 +111,25 @@ impl Books {
     /// Learns of all accounts, and of the sum of the first read.
     fn survey(&mut self, history: &History, meter: &Meter<'_>) -> Result<(), Exhausted> {
         let mut first = None;
+        let mut known = FxHashSet::default();
         for event in history.client_events() {
             meter.spend(1)?;
             let done = history.kind(event) == Kind::Ok;
+            if is_custom(history, event, "transfer") && !known.insert((done, value(history, event))) {
+                continue;
+            }
             if let Some(transfer) = Transfer::of(history, event) {
                 let accounts = if done { &mut self.accounts } else { &mut self.named };
                 accounts.extend(transfer.accounts);
             }
             let Some(invocation) = history.pair_of(event).filter(|_| done) else { continue };
+            if first.is_some() && history.function(event) == Function::Read {
+                continue;
+            }
             match Sheet::read(history, event) {
                 Some(sheet) if sheet.is_part => self.accounts.extend(sheet.balances.into_keys()),
-                Some(sheet) if first.is_none() => first = sheet.sum().map(|sum| (sum, invocation.0, sheet)),
-                _ => {}
+                Some(sheet) => first = sheet.sum().map(|sum| (sum, invocation.0, sheet)),
+                None => {}
             }
         }
         if let Some((sum, read, sheet)) = first {
@@ -193,6 +201,14 @@ impl Books {
         }
         let accounts = self.accounts.len() as u64;
         found.checked = [("accounts", accounts), ("reads", self.reads), ("transfers", self.transfers)].into();
+    }
+}
+
+/// The value of an event that has one.
+fn value(history: &History, event: EventIndex) -> ValueId {
+    match history.payload(event) {
+        Payload::Value(value) => value,
+        _ => ValueId::NULL,
     }
 }
 

@@ -32,10 +32,13 @@ impl Sheet {
         let odd = Sheet { balances: BTreeMap::new(), is_part: false, is_odd: true };
         let Payload::Value(value) = payload else { return odd };
         let Scalar::Json(text) = history.value(value) else { return odd };
-        let Ok(Value::Object(map)) = serde_json::from_str(text) else { return odd };
+        let Ok(map) = serde_json::from_str::<BTreeMap<String, Value>>(text) else { return odd };
         let mut sheet = Sheet { is_odd: map.is_empty(), ..odd };
         for (account, balance) in map {
-            let balance = sheet.balance(Scalar::from_json(balance));
+            let balance = match balance.as_i64() {
+                Some(balance) => Some(balance.into()),
+                None => sheet.balance(Scalar::from_json(balance)),
+            };
             sheet.balances.insert(account, balance);
         }
         sheet
