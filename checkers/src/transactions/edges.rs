@@ -22,12 +22,14 @@
 //! Small products are written out at once. Where even those that matter are more than [`MOST`], the rest is left out,
 //! and said so.
 
-use super::reading::Transactions;
 use crate::budget::{Exhausted, Meter};
 use crate::graphs::{Order, Relations};
 
 /// One edge: from, to, which relations.
 pub(super) type Edge = (u32, u32, Relations);
+
+/// A product is written out if it has at most this many edges for each of its members.
+const SMALL: usize = 4;
 
 /// Most edges that are written out for joins.
 const MOST: usize = 1 << 23;
@@ -63,9 +65,14 @@ impl Edges {
 
     /// Each of the first before each of the second.
     pub(super) fn join(&mut self, from: &[u32], to: &[u32], relation: Relations) {
-        if from.len() * to.len() <= 4 * (from.len() + to.len()) {
+        if from.len() * to.len() <= SMALL * (from.len() + to.len()) {
             return from.iter().for_each(|f| to.iter().for_each(|t| self.push(*f, *t, relation)));
         }
+        self.keep_join(from, to, relation);
+    }
+
+    /// As [`Edges::join`], however few.
+    fn keep_join(&mut self, from: &[u32], to: &[u32], relation: Relations) {
         let start = self.members.len();
         self.members.extend_from_slice(from);
         let middle = self.members.len();
@@ -76,19 +83,19 @@ impl Edges {
     /// All edges that can be on a cycle, and what had to be left out.
     pub(super) fn finish(
         mut self,
-        txns: &Transactions<'_>,
+        nodes: u32,
         order: &Order<'_>,
         meter: &Meter<'_>,
     ) -> Result<(Vec<Edge>, Option<String>), Exhausted> {
         if self.joins.is_empty() {
             return Ok((self.edges, None));
         }
-        let components = self.components(txns, order, meter)?;
-        let (entered, left) = self.by_data(&components, txns.node_count);
+        let components = self.components(nodes, order, meter)?;
+        let (entered, left) = self.by_data(&components, nodes);
         let room = MOST + self.edges.len();
         let mut left_out = 0;
         for (number, join) in self.joins.iter().enumerate() {
-            let of_middle = components[txns.node_count as usize + number];
+            let of_middle = components[nodes as usize + number];
             let inside = |m: &&u32| components[**m as usize] == of_middle;
             let mut from: Vec<u32> = self.members[join.start..join.middle].iter().filter(inside).copied().collect();
             let mut to: Vec<u32> = self.members[join.middle..join.end].iter().filter(inside).copied().collect();
@@ -126,8 +133,7 @@ impl Edges {
     }
 
     /// The strongly connected component of each node, and of the middle of each join.
-    fn components(&self, txns: &Transactions<'_>, order: &Order<'_>, meter: &Meter<'_>) -> Result<Vec<u32>, Exhausted> {
-        let nodes = txns.node_count;
+    fn components(&self, nodes: u32, order: &Order<'_>, meter: &Meter<'_>) -> Result<Vec<u32>, Exhausted> {
         let mut pairs: Vec<(u32, u32)> = self.edges.iter().map(|(from, to, _)| (*from, *to)).collect();
         for (number, join) in self.joins.iter().enumerate() {
             let middle = nodes + number as u32;
@@ -185,4 +191,82 @@ fn chain(invoked: &[u32], completed: &[u32], first: u32, pairs: &mut Vec<(u32, u
         }
     }
     first + ends.len() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::budget::Budget;
+    use crate::graphs::{Graph, cycles};
+    use crate::models::{AnomalyType, CYCLE_SPECS};
+
+    struct Rng(u64);
+
+    impl Rng {
+        fn below(&mut self, n: u32) -> u32 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            ((self.0 >> 33) % u64::from(n)) as u32
+        }
+
+        fn nodes(&mut self, of: u32) -> Vec<u32> {
+            (0..of).filter(|_| self.below(2) == 0).collect()
+        }
+    }
+
+    /// The kinds of cycles. All of them, so that none is passed over because a worse one was found.
+    fn kinds(nodes: u32, edges: Vec<Edge>, order: Order<'_>, meter: &Meter<'_>) -> BTreeSet<AnomalyType> {
+        let one = |kind| {
+            let graph = Graph { node_count: nodes, edges: edges.clone(), order };
+            !cycles(graph, &[kind], meter).cycles.is_empty()
+        };
+        CYCLE_SPECS.iter().map(|spec| spec.kind).filter(|kind| one(*kind)).collect()
+    }
+
+    /// Invocations and completions of transactions that overlap.
+    fn times(rng: &mut Rng, nodes: u32) -> (Vec<u32>, Vec<u32>) {
+        let invoked: Vec<u32> = (0..nodes).map(|_| 2 * rng.below(40)).collect();
+        let length = |rng: &mut Rng| if rng.below(8) == 0 { u32::MAX } else { 1 + 2 * rng.below(12) };
+        let completed = invoked.iter().map(|begin| begin.saturating_add(length(rng))).collect();
+        (invoked, completed)
+    }
+
+    #[test]
+    fn joins_find_the_kinds_of_cycles_that_all_their_edges_find() {
+        let (mut rng, budget, mut cyclic, mut many) = (Rng(99), Budget::default(), 0, BTreeSet::new());
+        let meter = Meter::new(&budget);
+        let relations = [Relations::WW, Relations::WR, Relations::RW];
+        for round in 0..6_000 {
+            let nodes = 3 + rng.below(6);
+            let (mut all, mut joined) = (Edges::default(), Edges::default());
+            for _ in 0..rng.below(4) {
+                let (from, to) = (rng.below(nodes), rng.below(nodes));
+                let relation = relations[rng.below(3) as usize];
+                all.push(from, to, relation);
+                joined.push(from, to, relation);
+            }
+            for _ in 0..1 + rng.below(2) {
+                let (from, to) = (rng.nodes(nodes), rng.nodes(nodes));
+                from.iter().for_each(|f| to.iter().for_each(|t| all.push(*f, *t, Relations::RW)));
+                joined.keep_join(&from, &to, Relations::RW);
+            }
+            let (invoked, completed) = times(&mut rng, nodes);
+            let processes: Vec<u32> = (0..nodes).map(|_| rng.below(3)).collect();
+            let order = match round % 3 {
+                0 => Order::None,
+                1 => Order::Process(&processes),
+                _ => Order::Realtime { invoked: &invoked, completed: &completed },
+            };
+            let (edges, doubt) = joined.finish(nodes, &order, &meter).expect("no limits");
+            assert_eq!(doubt, None);
+            let found = kinds(nodes, edges, order, &meter);
+            assert_eq!(found, kinds(nodes, all.edges, order, &meter), "round {round}");
+            cyclic += u32::from(!found.is_empty());
+            many.extend(found);
+        }
+        assert!((1_000..5_000).contains(&cyclic) && many.len() > 8, "{cyclic} {many:?}");
+    }
 }

@@ -112,7 +112,7 @@ pub(super) fn tell_cycles(
         (false, false) => Order::None,
     };
     let kinds = kinds(&order, by_predicate);
-    let (edges, doubt) = edges.finish(txns, &order, meter)?;
+    let (edges, doubt) = edges.finish(txns.node_count, &order, meter)?;
     found.doubts.extend(doubt);
     found.checked.insert("dependencies", edges.len() as u64);
     let result = cycles(Graph { node_count: txns.node_count, edges, order }, &kinds, meter);
