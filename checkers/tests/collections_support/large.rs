@@ -46,6 +46,7 @@ impl Copy {
                 Answer::None
             }
             (_, Call::Contains(v)) => Answer::Found(self.line.contains(&v)),
+            (_, Call::Drain) => Answer::All(self.line.drain(..).collect()),
             (_, Call::Read) => Answer::All(self.line.iter().copied().collect()),
         }
     }

@@ -57,6 +57,8 @@ pub enum Structure {
 pub enum Call {
     Put(i64),
     Take,
+    /// Takes until nothing is left.
+    Drain,
     Remove(i64),
     Contains(i64),
     Read,
@@ -98,6 +100,7 @@ pub fn apply(structure: Structure, state: &mut Vec<i64>, call: Call) -> Answer {
         }
         (Fifo, Call::Take) => Answer::Item((!state.is_empty()).then(|| state.remove(0))),
         (_, Call::Take) => Answer::Item(state.pop()),
+        (_, Call::Drain) => Answer::All(std::mem::take(state)),
         (_, Call::Remove(v)) => {
             state.retain(|x| *x != v);
             Answer::None
@@ -171,6 +174,8 @@ pub struct Done {
     pub end: Option<usize>,
     pub call: Call,
     pub answer: Option<Answer>,
+    /// Its place among the parts of one operation, which take effect one after the other.
+    pub part: usize,
 }
 
 /// Whether some order of the operations is one that the structure can have gone through.
@@ -184,7 +189,9 @@ pub fn linearizable(structure: Structure, operations: &[Done]) -> bool {
         }
         let next_end = (0..operations.len()).filter(|i| done & 1 << i == 0).filter_map(|i| operations[i].end).min();
         for (i, op) in operations.iter().enumerate() {
-            if done & 1 << i != 0 || next_end.is_some_and(|end| end < op.begin) {
+            let before = |j: &usize| operations[*j].begin == op.begin && operations[*j].part < op.part;
+            let waits = (0..operations.len()).filter(before).any(|j| done & 1 << j == 0);
+            if done & 1 << i != 0 || waits || next_end.is_some_and(|end| end < op.begin) {
                 continue;
             }
             for next in follow(structure, &state, op.call, op.answer.as_ref()) {
@@ -210,6 +217,8 @@ pub struct Shape {
     pub changed: usize,
     /// In percent: of values that were used before.
     pub reuse: usize,
+    /// In percent: of operations that are drains.
+    pub drains: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -330,6 +339,7 @@ fn random_call(rng: &mut Rng, shape: Shape, values: &mut Vec<i64>, used: &mut Ve
             45..60 => Call::Contains(known(rng, used)),
             _ => Call::Read,
         },
+        _ if rng.percent(shape.drains) => Call::Drain,
         (_, n) => {
             if n < 52 {
                 Call::Put(fresh(rng, values, used))
@@ -412,6 +422,11 @@ pub fn operation(structure: Structure, call: Call, answer: &Answer) -> Operation
         (Members | Growing | Whole, Call::Put(v)) => Operation::Add { key, value: v.into() },
         (List, Call::Put(v)) => Operation::Append { key, value: v.into() },
         (Counter | Sums, Call::Put(by)) => Operation::Increment { key, by },
+        (_, Call::Drain) => Operation::Custom {
+            f: "drain".into(),
+            key,
+            value: if let Answer::All(all) = answer { all.clone().into() } else { serde_json::Value::Null },
+        },
         (_, Call::Remove(v)) => Operation::Remove { key, value: v.into() },
         (_, Call::Contains(v)) => {
             let found = if let Answer::Found(found) = answer { Some(*found) } else { None };
@@ -456,7 +471,24 @@ pub fn operations(steps: &[Step]) -> Vec<Done> {
             Some((end, Step { kind: Kind::Ok, answer, .. })) => (Some(end), Some(answer.clone())),
             _ => (None, None),
         };
-        done.push(Done { begin, end, call: step.call, answer });
+        match (step.call, &answer) {
+            (Call::Drain, Some(Answer::All(all))) => {
+                let taken = all.iter().map(|v| Some(*v)).chain([None]).enumerate();
+                done.extend(taken.map(|(part, item)| Done {
+                    begin,
+                    end,
+                    call: Call::Take,
+                    answer: Some(Answer::Item(item)),
+                    part,
+                }));
+            }
+            (Call::Drain, _) => {
+                let puts = steps.iter().filter(|s| s.kind == Kind::Invoke && matches!(s.call, Call::Put(_))).count();
+                let take = Done { begin, end: None, call: Call::Take, answer: None, part: 0 };
+                done.extend(std::iter::repeat_n(take, puts));
+            }
+            _ => done.push(Done { begin, end, call: step.call, answer, part: 0 }),
+        }
     }
     done
 }
@@ -560,7 +592,7 @@ fn histories() -> u64 {
 }
 
 fn shape(structure: Structure) -> Shape {
-    Shape { structure, operations: 8, infos: 0, fails: 5, changed: 85, reuse: 0 }
+    Shape { structure, operations: 8, infos: 0, fails: 5, changed: 85, reuse: 0, drains: 0 }
 }
 
 /// Compares without and with operations of unknown outcome; both verdicts must be frequent, and none is in doubt.
@@ -569,6 +601,16 @@ pub fn both(check: Analyzer, structure: Structure) {
         let n = histories() / if infos == 30 { 3 } else { 1 };
         frequent(compare(check, Shape { infos, ..shape(structure) }, n, seed), n, &format!("{structure:?}, {infos} %"));
     }
+}
+
+/// Compares queues that are drained; returns the part that was left in doubt.
+pub fn drained(check: Analyzer, structure: Structure) -> f64 {
+    let n = histories() / 3;
+    let shape = Shape { operations: 6, infos: 8, drains: 20, ..shape(structure) };
+    let [valid, invalid, doubted] = compare(check, shape, n, 5);
+    println!("{structure:?}, drained: {valid} valid, {invalid} invalid, {doubted} doubted");
+    assert!(valid > n / 10 && invalid > n / 10, "{valid} valid, {invalid} invalid");
+    doubted as f64 / n as f64
 }
 
 /// Compares where values repeat.
