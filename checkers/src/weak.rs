@@ -1,11 +1,12 @@
 //! Weak consistency: causal consistency and its kin, PRAM, session guarantees, prefixes, staleness.
 //!
-//! - [`sessions`]: reads and writes by sessions: causal consistency (CC, CCv, CM), PRAM.
+//! - [`sessions`]: reads and writes by sessions: causal consistency (CC, CCv, CM), PRAM, the session guarantees.
 //! - [`transactional`]: read committed, read atomic and causal, for transactions on registers.
 
 mod causal;
 mod clocks;
 mod evidence;
+mod guarantees;
 mod memory;
 mod order;
 mod repair;

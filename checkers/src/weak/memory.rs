@@ -20,15 +20,18 @@
 //! # How it is done
 //!
 //! Only the session's own operations can tell when a write had arrived. So each write gets the number of the first of them
-//! that has it in its past, its *batch*: `C_i`, everything in batches up to i, is the past of operation i. For each key there is
-//! the set of writes that have arrived and that nothing is known to follow. A read from w2 puts all others of that set
-//! before w2, and leaves w2 alone in it. If one of them is in a later batch than w2, it moves to the batch of w2
-//! with all its past; where that passes over a read of a key that is moved, that read puts it before *its* write, and so on until
-//! nothing moves. All edges then lead to the same batch or a later one, so a cycle lies within a batch, or it was
-//! met before: a write that is read after it was put before another one, an operation of the session that would have to
-//! arrive before itself.
+//! that has it in its past, its *batch*: `C_i`, everything in batches up to i, is the past of operation i. When operation
+//! i reads x from w2, every write of x in `C_i` comes before w2. One of an earlier batch does. One of a later batch moves
+//! to the batch of w2 with all its past; where that passes over an operation that read a key which is moved, that
+//! one puts it before *its* write; where something moves that was read from, the writes before it move too; and so on
+//! until nothing moves. All edges then lead to the same batch or to a later one, so a cycle lies within a batch, or it
+//! was met before: a write that is read although another one was read after it had arrived, or an operation of the
+//! session that would have to arrive before itself.
 //!
-//! Each node arrives once in each session, and each write is put before others mostly once: near to nodes × sessions, without any
+//! ```text
+//!   batches of p    1: w2      2: …      3: w1          operation 3 of p reads x from w2:  w1 moves to batch 1
+//! ```
+//! Each node arrives once in each session, and nearly all reads look at one or two writes: near to nodes × sessions, without
 //! clocks. Only what moves costs more.
 //!
 //! # What it does not detect
@@ -87,6 +90,45 @@ pub(crate) fn check(
 
 const NONE: u32 = u32::MAX;
 
+/// What a node is, in [`Cell::from`]; other numbers are the node that a read of a register read from.
+const NOTHING: u32 = INITIAL;
+const WRITE: u32 = u32::MAX - 1;
+/// A read of a list, or a node that does nothing that counts.
+const SEVERAL: u32 = u32::MAX - 2;
+
+/// All that is known of a node, in half a line of cache: every session looks at nearly all of them.
+#[derive(Clone, Copy)]
+struct Cell {
+    /// The node before it in its lane.
+    before: u32,
+    key: u32,
+    from: u32,
+    /// Its batch; numbers of earlier sessions are lower.
+    batch: u32,
+    /// The batch in which it was before anything moved.
+    arrived: u32,
+    /// Of a write: the one of its key that arrived before it.
+    next: u32,
+    /// Of a write: the last operation of the session that read from it; numbers of earlier sessions are lower.
+    told: u32,
+    /// Of a write: the last edge to it.
+    edge: u32,
+}
+
+/// What a session has read of a key.
+#[derive(Clone, Copy)]
+struct Key {
+    /// The write that arrived last.
+    head: u32,
+    /// How many have arrived.
+    count: u32,
+    /// The operation of the session that read it last, and from where.
+    last: u32,
+    from: u32,
+}
+
+const UNTOUCHED: Key = Key { head: NONE, count: 0, last: 0, from: NONE };
+
 struct Story<'a> {
     trace: &'a Trace,
     base: Base,
@@ -94,21 +136,12 @@ struct Story<'a> {
     lane: u32,
     /// Batches of this session are numbered from here; lower ones are of sessions before.
     start: u32,
-    /// For each node its batch.
-    batch: Vec<u32>,
-    /// For each key the writes that have arrived, and of registers only those that nothing follows, or did when this
-    /// was last looked at; the first, and for each the next.
-    head: Vec<u32>,
-    next: Vec<u32>,
-    /// For each key how many writes have arrived.
-    arrived: Vec<u32>,
-    keys: Vec<u32>,
-    /// For each node the last session in whose story another write of its key follows it, counted from 1.
-    followed: Vec<u32>,
+    cells: Vec<Cell>,
+    keys: Vec<Key>,
+    touched: Vec<u32>,
     /// Edges found: the earlier write, and the next edge to the same later one.
     edges: Vec<(u32, u32)>,
-    /// For each later write its last edge.
-    edge_of: Vec<u32>,
+    /// The writes that edges lead to.
     later: Vec<u32>,
     /// Pairs of elements that are known to follow one another.
     pairs: FxHashSet<(u32, u32)>,
@@ -127,14 +160,10 @@ impl<'a> Story<'a> {
             ranks,
             lane: 0,
             start: 0,
-            batch: vec![0; trace.len()],
-            head: vec![NONE; trace.key_count()],
-            next: vec![NONE; trace.len()],
-            arrived: vec![0; trace.key_count()],
-            keys: Vec::new(),
-            followed: vec![0; trace.len()],
+            cells: (0..trace.len() as u32).map(|node| cell(trace, node)).collect(),
+            keys: vec![UNTOUCHED; trace.key_count()],
+            touched: Vec::new(),
             edges: Vec::new(),
-            edge_of: vec![NONE; trace.len()],
             later: Vec::new(),
             pairs: FxHashSet::default(),
             reads: None,
@@ -151,12 +180,11 @@ impl<'a> Story<'a> {
     /// Forgets what belongs to this session.
     fn end(&mut self) {
         self.start += self.trace.lanes.of(self.lane).len() as u32;
-        for key in self.keys.drain(..) {
-            self.head[key as usize] = NONE;
-            self.arrived[key as usize] = 0;
+        for key in self.touched.drain(..) {
+            self.keys[key as usize] = UNTOUCHED;
         }
         for node in self.later.drain(..) {
-            self.edge_of[node as usize] = NONE;
+            self.cells[node as usize].edge = NONE;
         }
         self.edges.clear();
         self.pairs.clear();
@@ -167,7 +195,7 @@ impl<'a> Story<'a> {
     fn tell(&mut self, meter: &Meter<'_>) -> Result<Option<Impossible>, Exhausted> {
         let trace = self.trace;
         for (number, node) in (self.start + 1..).zip(trace.lanes.of(self.lane)) {
-            let impossible = self.arrive(*node, number).or_else(|| self.read(*node));
+            let impossible = self.arrive(*node, number).or_else(|| self.read(*node, number));
             meter.spend(std::mem::take(&mut self.steps))?;
             if impossible.is_some() {
                 return Ok(impossible);
@@ -176,28 +204,26 @@ impl<'a> Story<'a> {
         Ok(self.cycle_within_a_batch())
     }
 
-    /// A node of the session and whatever of its past was not there. Where the base has no cycle, neither the node
-    /// itself nor a later one of the session is in it; the order of sessions has one with what this session read from
-    /// itself.
+    /// A node of the session and whatever of its past was not there. Where the base has no cycle, the node itself is
+    /// not in it; the order of sessions has one with what this session read from its own future.
     fn arrive(&mut self, arriving: u32, number: u32) -> Option<Impossible> {
         let mut later = None;
-        self.batch[arriving as usize] = number;
+        self.cells[arriving as usize].batch = number;
         self.stack.push(arriving);
         while let Some(node) = self.stack.pop() {
             self.steps += 1;
-            if node != arriving && self.trace.places[node as usize].lane == self.lane {
-                later = Some(node);
+            let cell = self.cells[node as usize];
+            if cell.from == WRITE {
+                self.written(node, cell.key, number);
             }
-            for key in self.trace.writes.of(node) {
-                self.written(node, *key);
-            }
-            let (trace, start) = (self.trace, self.start);
-            let (batch, stack) = (&mut self.batch, &mut self.stack);
-            each_parent(trace, self.base, self.lane, node, |parent| {
+            let (cells, stack, start) = (&mut self.cells, &mut self.stack, self.start);
+            let every = self.base == Base::Causal || node == arriving;
+            each_parent(self.trace, cell, node, every, |parent| {
+                let batch = &mut cells[parent as usize].batch;
                 if parent == arriving {
                     later = Some(node);
-                } else if batch[parent as usize] <= start {
-                    batch[parent as usize] = number;
+                } else if *batch <= start {
+                    *batch = number;
                     stack.push(parent);
                 }
             });
@@ -206,55 +232,56 @@ impl<'a> Story<'a> {
         later.map(|missed| Impossible { reader: arriving, from: read.from, missed, key: read.key })
     }
 
-    fn written(&mut self, node: u32, key: u32) {
-        let head = &mut self.head[key as usize];
-        if *head == NONE {
-            self.keys.push(key);
+    #[inline]
+    fn written(&mut self, node: u32, key: u32, number: u32) {
+        let state = &mut self.keys[key as usize];
+        if state.head == NONE {
+            self.touched.push(key);
         }
-        self.next[node as usize] = std::mem::replace(head, node);
-        self.arrived[key as usize] += 1;
+        state.count += 1;
+        let cell = &mut self.cells[node as usize];
+        cell.next = std::mem::replace(&mut state.head, node);
+        cell.arrived = number;
     }
 
-    fn read(&mut self, node: u32) -> Option<Impossible> {
-        let reads = self.trace.reads.of(node);
-        let first = reads.first()?;
-        if self.trace.kinds[first.key as usize] == Kind::List {
-            return self.read_list(node);
-        }
-        reads.iter().find_map(|read| match read.from {
-            INITIAL => {
-                let missed = self.head[read.key as usize];
-                (missed != NONE).then_some(Impossible { reader: node, from: INITIAL, missed, key: read.key })
+    #[inline]
+    fn read(&mut self, node: u32, number: u32) -> Option<Impossible> {
+        let Cell { key, from, .. } = self.cells[node as usize];
+        match from {
+            WRITE => None,
+            SEVERAL if self.trace.reads.of(node).is_empty() => None,
+            SEVERAL => self.read_list(node),
+            NOTHING => {
+                let missed = self.keys[key as usize].head;
+                (missed != NONE).then_some(Impossible { reader: node, from: INITIAL, missed, key })
             }
-            from => self.read_register(node, read.key, from),
-        })
+            from => self.read_register(node, number, key, from),
+        }
     }
 
-    fn is_followed(&self, node: u32) -> bool {
-        self.followed[node as usize] == self.lane + 1
-    }
-
-    /// All writes that have arrived come before the one read from.
-    fn read_register(&mut self, reader: u32, key: u32, from: u32) -> Option<Impossible> {
-        let mut other = self.head[key as usize];
-        if other == from && self.next[from as usize] == NONE && !self.is_followed(from) {
-            return None;
+    /// All writes that have arrived come before the one read from. Those that had arrived at the read before come
+    /// before what that one read from.
+    fn read_register(&mut self, reader: u32, number: u32, key: u32, from: u32) -> Option<Impossible> {
+        let Key { head, last, from: before, .. } = self.keys[key as usize];
+        let batch = self.cells[from as usize].batch;
+        if before != from && batch <= last {
+            return Some(Impossible { reader, from, missed: before, key });
         }
-        if self.is_followed(from) {
-            while other != NONE && self.is_followed(other) {
-                other = self.next[other as usize];
-            }
-            return Some(Impossible { reader, from, missed: other, key });
-        }
+        self.cells[from as usize].told = number;
+        let state = &mut self.keys[key as usize];
+        (state.last, state.from) = (number, from);
+        let mut other = head;
         while other != NONE {
-            let next = self.next[other as usize];
-            if other != from && !self.is_followed(other) {
+            let Cell { arrived, next, batch: its, .. } = self.cells[other as usize];
+            if arrived < batch || arrived <= last {
+                break;
+            }
+            if other != from && its >= batch {
                 self.put_before(other, from);
             }
+            self.steps += 1;
             other = next;
         }
-        self.head[key as usize] = from;
-        self.next[from as usize] = NONE;
         self.settle(reader)
     }
 
@@ -262,11 +289,11 @@ impl<'a> Story<'a> {
         let reads = self.trace.reads.of(reader);
         let key = reads[0].key;
         let shown: Vec<u32> = reads.iter().map(|read| read.from).filter(|from| *from != INITIAL).collect();
-        if (self.arrived[key as usize] as usize) > shown.len() && !self.trace.partial.contains(&reader) {
+        if (self.keys[key as usize].count as usize) > shown.len() && !self.trace.partial.contains(&reader) {
             let shown: FxHashSet<u32> = shown.into_iter().collect();
-            let mut missed = self.head[key as usize];
+            let mut missed = self.keys[key as usize].head;
             while shown.contains(&missed) {
-                missed = self.next[missed as usize];
+                missed = self.cells[missed as usize].next;
             }
             return Some(Impossible { reader, from: INITIAL, missed, key });
         }
@@ -279,15 +306,15 @@ impl<'a> Story<'a> {
     }
 
     fn put_before(&mut self, earlier: u32, later: u32) {
-        self.followed[earlier as usize] = self.lane + 1;
-        let edge = &mut self.edge_of[later as usize];
-        if *edge == NONE {
+        let this = self.edges.len() as u32;
+        let Cell { batch, edge, .. } = &mut self.cells[later as usize];
+        let batch = *batch;
+        let next = std::mem::replace(edge, this);
+        if next == NONE {
             self.later.push(later);
         }
-        let this = self.edges.len() as u32;
-        self.edges.push((earlier, std::mem::replace(edge, this)));
-        let batch = self.batch[later as usize];
-        if self.batch[earlier as usize] > batch {
+        self.edges.push((earlier, next));
+        if self.cells[earlier as usize].batch > batch {
             self.moves.push((earlier, batch));
         }
     }
@@ -295,25 +322,29 @@ impl<'a> Story<'a> {
     /// Moves what has to be in an earlier batch, until nothing has to.
     fn settle(&mut self, reader: u32) -> Option<Impossible> {
         while let Some((node, batch)) = self.moves.pop() {
-            let old = self.batch[node as usize];
-            if old <= batch {
+            let cell = self.cells[node as usize];
+            if cell.batch <= batch {
                 continue;
             }
             self.steps += 1;
-            self.batch[node as usize] = batch;
-            if self.trace.places[node as usize].lane == self.lane {
-                let key = self.trace.reads.of(reader).first().map_or(0, |read| read.key);
-                let from = self.trace.reads.of(reader).first().map_or(INITIAL, |read| read.from);
-                return Some(Impossible { reader, from, missed: node, key });
+            self.cells[node as usize].batch = batch;
+            let own = self.trace.places[node as usize].lane == self.lane;
+            if own {
+                let read = self.trace.reads.of(reader).first()?;
+                return Some(Impossible { reader, from: read.from, missed: node, key: read.key });
             }
-            for key in self.trace.writes.of(node) {
-                if let Some(impossible) = self.pass_over(node, *key, batch, old) {
-                    return Some(impossible);
-                }
+            if cell.from == WRITE
+                && let Some(impossible) = self.pass_over(node, cell.key, batch, cell.batch)
+            {
+                return Some(impossible);
+            }
+            if cell.told > self.start {
+                self.take_along(node, cell, batch);
             }
             let moves = &mut self.moves;
-            each_parent(self.trace, self.base, self.lane, node, |parent| moves.push((parent, batch)));
-            let mut edge = self.edge_of[node as usize];
+            let every = self.base == Base::Causal;
+            each_parent(self.trace, cell, node, every, |parent| moves.push((parent, batch)));
+            let mut edge = cell.edge;
             while edge != NONE {
                 let (earlier, next) = self.edges[edge as usize];
                 self.moves.push((earlier, batch));
@@ -321,6 +352,22 @@ impl<'a> Story<'a> {
             }
         }
         None
+    }
+
+    /// A write that was read from moves to a batch: the writes that come before it do too.
+    fn take_along(&mut self, node: u32, cell: Cell, batch: u32) {
+        let mut other = self.keys[cell.key as usize].head;
+        while other != NONE {
+            let Cell { arrived, next, batch: its, .. } = self.cells[other as usize];
+            if arrived < batch {
+                break;
+            }
+            if other != node && its >= batch && its <= cell.told {
+                self.put_before(other, node);
+            }
+            self.steps += 1;
+            other = next;
+        }
     }
 
     /// A write moves from a batch to an earlier one: the first read of its key that it passes over has something to say.
@@ -346,11 +393,12 @@ impl<'a> Story<'a> {
     fn cycle_within_a_batch(&self) -> Option<Impossible> {
         let mut done = FxHashMap::default();
         for later in &self.later {
-            let mut edge = self.edge_of[*later as usize];
+            let end = self.cells[*later as usize];
+            let mut edge = end.edge;
             while edge != NONE {
                 let (earlier, next) = self.edges[edge as usize];
                 let rank = |node: u32| self.ranks.map_or(node, |ranks| ranks[node as usize]);
-                if self.batch[earlier as usize] == self.batch[*later as usize]
+                if self.cells[earlier as usize].batch == end.batch
                     && rank(earlier) > rank(*later)
                     && self.closes(earlier, &mut done)
                 {
@@ -389,14 +437,16 @@ impl<'a> Story<'a> {
 
     fn parents_within(&self, node: u32) -> Vec<u32> {
         let mut parents = Vec::new();
-        each_parent(self.trace, self.base, self.lane, node, |parent| parents.push(parent));
-        let mut edge = self.edge_of[node as usize];
+        let cell = self.cells[node as usize];
+        let own = self.trace.places[node as usize].lane == self.lane;
+        each_parent(self.trace, cell, node, own || self.base == Base::Causal, |parent| parents.push(parent));
+        let mut edge = cell.edge;
         while edge != NONE {
             let (earlier, next) = self.edges[edge as usize];
             parents.push(earlier);
             edge = next;
         }
-        parents.retain(|parent| self.batch[*parent as usize] == self.batch[node as usize]);
+        parents.retain(|parent| self.cells[*parent as usize].batch == cell.batch);
         parents
     }
 
@@ -410,21 +460,32 @@ impl<'a> Story<'a> {
     }
 }
 
-/// What directly precedes a node in the base of the stories of a lane.
+fn cell(trace: &Trace, node: u32) -> Cell {
+    let (reads, writes) = (trace.reads.of(node), trace.writes.of(node));
+    let (key, from) = match (writes, reads) {
+        ([key], _) => (*key, WRITE),
+        (_, [read]) if trace.kinds[read.key as usize] == Kind::Register => (read.key, read.from),
+        (_, reads) => (reads.first().map_or(0, |read| read.key), SEVERAL),
+    };
+    let before = trace.before(node).unwrap_or(NONE);
+    Cell { before, key, from, batch: 0, arrived: 0, next: NONE, told: 0, edge: NONE }
+}
+
+/// What directly precedes a node; what it read from only if `every` parent is wanted.
 #[inline]
-fn each_parent(trace: &Trace, base: Base, lane: u32, node: u32, mut take: impl FnMut(u32)) {
-    if let Some(before) = trace.before(node) {
-        take(before);
+fn each_parent(trace: &Trace, cell: Cell, node: u32, every: bool, mut take: impl FnMut(u32)) {
+    if cell.before != NONE {
+        take(cell.before);
     }
     for (_, from) in trace.joins_of(node) {
         take(*from);
     }
-    if base == Base::Causal || trace.places[node as usize].lane == lane {
-        for read in trace.reads.of(node) {
-            if read.from != INITIAL {
-                take(read.from);
-            }
+    match cell.from {
+        from if from < SEVERAL && every => take(from),
+        SEVERAL if every => {
+            trace.reads.of(node).iter().filter(|read| read.from != INITIAL).for_each(|read| take(read.from));
         }
+        _ => {}
     }
 }
 

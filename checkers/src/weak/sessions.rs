@@ -1,11 +1,11 @@
-//! Reads and writes by sessions: causal consistency in its three forms, and PRAM.
+//! Reads and writes by sessions: causal consistency in its three forms, PRAM, and the four session guarantees.
 //!
 //! ```text
 //!   guarantees of sessions  ◀──  PRAM  ◀──  causal memory (CM)  ──▶  causal consistency (CC)
 //!                                          causal convergence (CCv)  ──▶  causal consistency (CC)
 //! ```
 //! Each arrow leads to what is implied. The definitions stand in [`causal`](super::causal),
-//! [`memory`](super::memory); what counts as a session, and what becomes of
+//! [`memory`](super::memory) and [`guarantees`](super::guarantees); what counts as a session, and what becomes of
 //! writes of unknown outcome and of values written twice, in [`trace`](super::trace). A transaction counts as its
 //! steps one after the other, a compare-and-set as a read and a write.
 //!
@@ -16,6 +16,7 @@ use histories::{History, Scalar};
 
 use super::causal::{self, Contradictions, Suspect};
 use super::evidence::Evidence;
+use super::guarantees;
 use super::memory::{self, Base, Impossible};
 use super::order::{Parents, order};
 use super::trace::{Flaw, FlawKind, Grain, Trace};
@@ -110,6 +111,9 @@ impl Looking<'_> {
 
     fn look(&mut self, levels: Levels) -> Result<(), Exhausted> {
         let trace = self.evidence.trace;
+        if levels.guarantees {
+            guarantees::check(&self.evidence, &mut self.found);
+        }
         if levels.causal || levels.convergence || levels.memory {
             let contradictions = causal::check(trace, levels.convergence, self.meter)?;
             self.causal(&contradictions);

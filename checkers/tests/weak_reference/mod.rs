@@ -4,6 +4,7 @@
 //! going through the orders.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+pub mod guarantees;
 pub mod orders;
 pub mod transactions;
 
