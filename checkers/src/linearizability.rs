@@ -13,6 +13,7 @@
 //! - [`collections`]: queues, stacks, priority queues, sets, counters and lists; near-linear where values are unique.
 //! - [`registers`]: read, write, compare-and-set; linear time where values are unique, a search where they are not.
 //! - [`key_value`]: maps of strings; [`multi_register`]: several registers at once; [`locks`]: with and without fencing tokens.
+//! - [`online`]: registers with unique values, while the test runs.
 //! - [`specification`]: any object, by a search. [`sequential`]: the weaker model, for small histories.
 
 pub mod collections;
@@ -21,6 +22,7 @@ pub(crate) mod keyed;
 pub mod locks;
 pub(crate) mod mask;
 pub mod multi_register;
+pub mod online;
 pub mod registers;
 pub(crate) mod search;
 pub mod sequential;

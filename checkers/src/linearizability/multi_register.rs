@@ -10,10 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use histories::{EventIndex, Function, History, KeyId, Kind, MicroFunction, Pair, Payload, ValueId};
+use histories::{EventIndex, Function, History, KeyId, Kind, MicroFunction, Pair, Payload};
 
 use super::keyed::{self, Object, Telling};
-use super::registers::operations::UNHEARD;
+use super::registers::operations::initial_id;
 use super::specification::{Specification, Timed};
 use super::words::{self, Skipped};
 use crate::analysis::{Found, Question};
@@ -147,8 +147,7 @@ fn groups(history: &History, question: &Question, calls: Vec<Timed<Vec<Step>>>) 
             parent[other as usize] = first.unwrap_or(other);
         }
     }
-    let initial = question.assume.initial.as_ref();
-    let initial = initial.map_or(ValueId::NULL.0, |v| history.find_value(v).map_or(UNHEARD - 1, |v| v.0));
+    let initial = initial_id(history, question.assume.initial.as_ref());
     let mut groups: BTreeMap<u32, Object<Group>> = BTreeMap::new();
     let mut places: BTreeMap<u32, u32> = BTreeMap::new();
     for mut call in calls {

@@ -28,11 +28,12 @@ pub(crate) mod zones;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use histories::{History, KeyId};
+use histories::{EventIndex, History, KeyId, Scalar};
 
 use super::words;
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
+use crate::finding::Anomaly;
 use crate::models::AnomalyType;
 pub(super) use explain::earliest;
 use front::Front;
@@ -74,6 +75,16 @@ pub fn check(history: &History, question: &Question, budget: &Budget<'_>) -> Fou
     found
 }
 
+/// The violation of one register as it was after an event, if zones show it.
+pub(super) fn prove(history: &History, key: KeyId, last: EventIndex, initial: Option<&Scalar>) -> Option<Anomaly> {
+    let ops = operations::of_prefix(history, key, last);
+    let mut numbers = Numbers::new(history.value_count());
+    match zones::judge(&ops, operations::initial_id(history, initial), &mut numbers) {
+        Zones::Violated(violation) => Some(explain::Scene { history, ops: &ops, key, initial }.zones(&violation)),
+        _ => None,
+    }
+}
+
 fn by_zones(ops: &[Op], initial: u32, numbers: &mut Numbers) -> Verdict {
     match zones::judge(ops, initial, numbers) {
         Zones::Linearizable => Verdict::Linearizable,
@@ -109,7 +120,7 @@ fn search(registers: &Registers, keys: &[KeyId], verdicts: &mut [Verdict], budge
 fn by_search(ops: &[Op], initial: u32, meter: &Meter<'_>) -> Verdict {
     match front::search(ops, initial, meter) {
         Front::Linearizable => Verdict::Linearizable,
-        Front::Not { ended, .. } => Verdict::Stuck(explain::stuck(ops, initial, ended, meter)),
+        Front::Not { ended } => Verdict::Stuck(explain::stuck(ops, initial, ended, meter)),
         Front::Undecided { proven, why } => Verdict::Undecided { proven, why },
         Front::TooWide => Verdict::TooWide,
     }

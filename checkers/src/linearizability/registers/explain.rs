@@ -15,7 +15,7 @@ use crate::linearizability::words;
 pub(super) struct Stuck {
     /// The operation that cannot follow.
     pub op: usize,
-    /// What the register could hold before it ended.
+    /// What it could have found instead, of the values written last.
     pub values: Vec<u32>,
 }
 
@@ -26,12 +26,32 @@ pub(super) fn stuck(ops: &[Op], initial: u32, ended: usize, meter: &Meter<'_>) -
         ops.iter().enumerate().filter(|(_, op)| op.is_certain()).map(|(i, op)| (op.end, i)).collect();
     ends.sort_unstable();
     let at = ends.partition_point(|(end, _)| *end < ops[ended].end);
-    let fails = |i: usize| match front::search(&prefix(ops, ends[i].0), initial, meter) {
-        Front::Not { values, .. } => Some(values),
-        _ => None,
-    };
-    let place = earliest(at, ends.len(), |i| fails(i).is_some());
-    Stuck { op: ends[place].1, values: fails(place).unwrap_or_default() }
+    let fails = |i: usize| matches!(front::search(&prefix(ops, ends[i].0), initial, meter), Front::Not { .. });
+    let op = ends[earliest(at, ends.len(), fails)].1;
+    Stuck { op, values: instead(ops, initial, op, meter) }
+}
+
+/// The values that the operation could have found: those with which the prefix has a linearization.
+fn instead(ops: &[Op], initial: u32, stuck: usize, meter: &Meter<'_>) -> Vec<u32> {
+    const TRIED: usize = 8;
+    if ops[stuck].needs().is_none() {
+        return Vec::new();
+    }
+    let before = ops.iter().filter(|op| op.start < ops[stuck].end);
+    let mut values: Vec<u32> = Vec::new();
+    for value in before.rev().filter_map(Op::writes).chain([initial]) {
+        if values.len() < TRIED && !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    let mut known = prefix(ops, ops[stuck].end);
+    let place = known.partition_point(|op| op.start < ops[stuck].start);
+    values.retain(|value| {
+        known[place].does = Does::Read(*value);
+        matches!(front::search(&known, initial, meter), Front::Linearizable)
+    });
+    values.sort_unstable();
+    values
 }
 
 /// The least `i` below `len` that fails, where all after it do; a good guess helps.
@@ -271,68 +291,69 @@ impl Scene<'_> {
         let mut relations = Vec::new();
         let reasons = match op.does {
             Does::Read(v) | Does::Cas(v, _) => self.candidates(stuck.op, v, &mut ops, &mut relations),
-            _ => vec!["the register held nothing else meanwhile".to_owned()],
+            Does::Not(v) => format!("it failed because it found something else than {}", self.value(v)),
+            Does::Write(_) => "it was completed".to_owned(),
         };
         let text = format!(
-            "{}: the {} completed before it can be put in an order, which leave {} with {}; but it cannot follow, for {}",
-            self.did(stuck.op as u32),
+            "{}: the {} on {} completed before it can be put in an order{}; but it cannot follow, for {}",
+            self.said(stuck.op as u32),
             count(before as u64, "operation", "operations"),
             self.register(),
             self.values(&stuck.values),
-            reasons.join(", and "),
+            reasons,
         );
         ops.sort_unstable();
         ops.dedup();
         self.anomaly(&ops, relations, text)
     }
 
-    fn values(&self, values: &[u32]) -> String {
-        const SHOWN: usize = 8;
-        let shown: Vec<String> = values.iter().take(SHOWN).map(|v| self.value(*v)).collect();
-        match values.len().saturating_sub(SHOWN) {
-            0 => shown.join(" or "),
-            more => format!("{} or one of {more} others", shown.join(", ")),
+    /// What it did, or that it did not.
+    fn said(&self, i: u32) -> String {
+        match self.ops[i as usize].does {
+            Does::Not(_) => format!("{} failed", numbered(self.history, self.index(i))),
+            _ => self.did(i),
         }
     }
 
+    fn values(&self, values: &[u32]) -> String {
+        let values: Vec<String> = values.iter().map(|v| self.value(*v)).collect();
+        if values.is_empty() { String::new() } else { format!(", in which it finds {}", values.join(" or ")) }
+    }
+
     /// Why each writer of a value that an operation needs cannot be the one.
-    fn candidates(&self, i: usize, value: u32, ops: &mut Vec<u32>, relations: &mut Vec<Relation>) -> Vec<String> {
-        const SHOWN: usize = 6;
+    fn candidates(&self, i: usize, value: u32, ops: &mut Vec<u32>, relations: &mut Vec<Relation>) -> String {
+        const SHOWN: usize = 4;
         let op = self.ops[i];
         let wrote = |o: &&Op| o.writes() == Some(value) && o.start < op.end && o.start != op.start;
-        let writers: Vec<u32> = self.ops.iter().filter(wrote).map(|o| o.index()).collect();
+        let writers: Vec<u32> = self.ops.iter().filter(wrote).map(Op::index).collect();
+        let found = self.value(value);
         if writers.is_empty() {
-            let found = self.value(value);
-            return vec![format!("it needs {found}, and nobody else had written {found} before it ended")];
+            return format!("it needs {found}, and nobody else had written {found} before it ended");
         }
         let skip = writers.len().saturating_sub(SHOWN);
         let mut reasons = Vec::new();
         if skip > 0 {
-            reasons.push(format!("{} came too early", count(skip as u64, "write of it", "writes of it")));
+            reasons.push(format!("{} came earlier still", count(skip as u64, "write of it", "writes of it")));
         }
-        for writer in &writers[skip..] {
-            reasons.push(self.not_this(i, *writer, value, ops, relations));
-        }
-        reasons
+        reasons.extend(writers[skip..].iter().map(|writer| self.not_this(i, *writer, ops, relations)));
+        format!("it needs {found}: {}", reasons.join("; "))
     }
 
-    fn not_this(&self, i: usize, writer: u32, value: u32, ops: &mut Vec<u32>, relations: &mut Vec<Relation>) -> String {
-        let (index, value) = (self.index(i as u32), self.value(value));
+    fn not_this(&self, i: usize, writer: u32, ops: &mut Vec<u32>, relations: &mut Vec<Relation>) -> String {
+        let index = self.index(i as u32);
         let place = self.ops.partition_point(|o| o.index() < writer);
         ops.push(place as u32);
         let w = self.ops[place];
-        let between =
-            |o: &&Op| o.writes().is_some() && o.start > w.end && o.end < self.ops[i].start && o.writes() != w.writes();
+        let start = self.ops[i].start;
+        let between = |o: &&Op| o.start > w.end && o.end < start && o.writes().is_some_and(|v| Some(v) != w.writes());
         match self.ops.iter().filter(|_| w.is_certain()).rfind(between) {
             Some(over) => {
                 ops.push(self.ops.partition_point(|o| o.start < over.start) as u32);
                 relations.push(words::realtime(writer, over.index()));
                 relations.push(words::realtime(over.index(), index));
-                format!("it needs {value}, and what #{writer} wrote, #{} overwrote before #{index} began", over.index())
+                format!("what #{writer} wrote, #{} overwrote before #{index} began", over.index())
             }
-            None => format!(
-                "it needs {value}, and if #{writer} took effect just before it, the operations that were completed meanwhile have no order"
-            ),
+            None => format!("if #{writer} took effect last before it, those completed meanwhile have no order"),
         }
     }
 }

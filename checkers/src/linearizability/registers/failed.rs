@@ -84,8 +84,9 @@ impl Clusters<'_> {
 /// A linearization in the making: the block that the register is in, and those that have begun and wait.
 struct Walk<'a> {
     clusters: &'a Clusters<'a>,
-    /// For each cluster, its block.
+    /// For each cluster, its block and its rank therein.
     block_of: Vec<u32>,
+    ranks: Vec<u32>,
     blocks: Vec<Block>,
     /// By the time at which something of them ends.
     waiting: BTreeSet<(u32, u32)>,
@@ -104,12 +105,16 @@ impl<'a> Walk<'a> {
             blocks.insert(0, Block { f: 0, s: 0, root: 0 });
         }
         let mut block_of = vec![NONE; clusters.all.len()];
+        let mut ranks = vec![0; clusters.all.len()];
         for (i, block) in blocks.iter().enumerate() {
-            clusters.members(block.root).into_iter().for_each(|c| block_of[c as usize] = i as u32);
+            for (rank, cluster) in clusters.members(block.root).into_iter().enumerate() {
+                (block_of[cluster as usize], ranks[cluster as usize]) = (i as u32, rank as u32);
+            }
         }
         Walk {
             clusters,
             block_of,
+            ranks,
             placed: vec![false; blocks.len()],
             blocks,
             waiting: BTreeSet::new(),
@@ -168,24 +173,12 @@ impl<'a> Walk<'a> {
         if !self.placed[block as usize] {
             self.enter(block, now)?;
         }
-        if block == self.block && !self.is_behind(cluster) {
+        if block == self.block && self.ranks[cluster as usize] > self.ranks[self.cluster as usize] {
             while self.cluster != cluster {
                 self.step()?;
             }
         }
         Some(())
-    }
-
-    /// Whether the register held this value before, in the present block.
-    fn is_behind(&self, cluster: u32) -> bool {
-        let mut at = self.cluster;
-        while at != cluster {
-            match self.clusters.all[at as usize].next {
-                NONE => return true,
-                cas => at = self.clusters.left_by(cas),
-            }
-        }
-        false
     }
 
     /// The register holds something else.
@@ -209,8 +202,9 @@ impl<'a> Walk<'a> {
     /// Leaves the present block for this one, and for those that have to come before it.
     fn enter(&mut self, block: u32, now: u32) -> Option<()> {
         let Block { f, s, .. } = self.blocks[block as usize];
+        self.waiting.remove(&(f, block));
         if s > now {
-            while let Some((_, first)) = self.waiting.first().copied().filter(|(end, b)| *end < s && *b != block) {
+            while let Some((_, first)) = self.waiting.first().copied().filter(|(end, _)| *end < s) {
                 if self.blocks[first as usize].s > now {
                     return None;
                 }
@@ -223,7 +217,6 @@ impl<'a> Walk<'a> {
         while self.clusters.all[self.cluster as usize].next != NONE {
             self.step()?;
         }
-        self.waiting.remove(&(f, block));
         self.placed[block as usize] = true;
         self.block = block;
         self.hold(self.blocks[block as usize].root);

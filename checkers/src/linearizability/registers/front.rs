@@ -37,10 +37,9 @@ use crate::budget::Meter;
 #[derive(Debug)]
 pub(super) enum Front {
     Linearizable,
-    /// `ended` is the operation whose end nothing survives; the register could hold one of `values` before.
+    /// Nothing survives the end of `ended`, given what comes later.
     Not {
         ended: usize,
-        values: Vec<u32>,
     },
     /// `proven` operations were completed in the part that has a linearization.
     Undecided {
@@ -91,12 +90,9 @@ fn run<const N: usize>(plan: Plan, meter: &Meter<'_>) -> Front {
             let proven = space.plan.events[..at].iter().filter(|e| matches!(e, Event::Ends(_))).count();
             Front::Undecided { proven, why }
         }
-        Outcome::Not { at, last } => {
+        Outcome::Not { at } => {
             let Event::Ends(op) = space.plan.events[at] else { unreachable!("only an end kills") };
-            let mut values: Vec<u32> = last.iter().map(|n| space.plan.names[n.value as usize]).collect();
-            values.sort_unstable();
-            values.dedup();
-            Front::Not { ended: space.plan.origin[op as usize], values }
+            Front::Not { ended: space.plan.origin[op as usize] }
         }
     }
 }
@@ -105,8 +101,6 @@ fn run<const N: usize>(plan: Plan, meter: &Meter<'_>) -> Front {
 #[derive(Debug)]
 struct Plan {
     initial: u32,
-    /// What each number stands for.
-    names: Vec<u32>,
     does: Vec<Does>,
     ends: Vec<u32>,
     /// Which of the operations given each is.
@@ -178,7 +172,6 @@ impl Plan {
         let looks = Looks::new(ops);
         let mut plan = Plan {
             initial: 0,
-            names: vec![initial],
             does: Vec::new(),
             ends: Vec::new(),
             origin: Vec::new(),
@@ -190,24 +183,21 @@ impl Plan {
             last_failed: None,
         };
         let mut numbers: FxHashMap<Option<u32>, u32> = FxHashMap::from_iter([(Some(initial), 0)]);
-        let mut number = |v: u32, names: &mut Vec<u32>| {
-            let seen = (looks.at(v) || v == initial).then_some(v);
-            *numbers.entry(seen).or_insert_with(|| {
-                names.push(v);
-                names.len() as u32 - 1
-            })
+        let mut number = |v: u32| {
+            let next = numbers.len() as u32;
+            *numbers.entry((looks.at(v) || v == initial).then_some(v)).or_insert(next)
         };
         for (i, op) in ops.iter().enumerate().filter(|(_, op)| looks.keeps(op)) {
             plan.does.push(match op.does {
-                Does::Read(v) => Does::Read(number(v, &mut plan.names)),
-                Does::Not(v) => Does::Not(number(v, &mut plan.names)),
-                Does::Write(v) => Does::Write(number(v, &mut plan.names)),
-                Does::Cas(old, new) => Does::Cas(number(old, &mut plan.names), number(new, &mut plan.names)),
+                Does::Read(v) => Does::Read(number(v)),
+                Does::Not(v) => Does::Not(number(v)),
+                Does::Write(v) => Does::Write(number(v)),
+                Does::Cas(old, new) => Does::Cas(number(old), number(new)),
             });
             plan.ends.push(op.end);
             plan.origin.push(i);
         }
-        plan.values = vec![Use::default(); plan.names.len()];
+        plan.values = vec![Use::default(); numbers.len()];
         plan.lay_out(ops);
         plan
     }
@@ -365,9 +355,8 @@ impl Used {
 struct Registered<const N: usize> {
     plan: Plan,
     used: Used,
-    /// Scratch: configurations that may still move, and all that were met, at one end.
-    moving: Vec<Node<N>>,
-    met: FxHashSet<Node<N>>,
+    /// Scratch: the configurations that were met at one end, with the fewest moves first.
+    met: Vec<Node<N>>,
     out: Vec<Node<N>>,
     steps: u64,
 }
@@ -409,7 +398,7 @@ impl<const N: usize> Space for Registered<N> {
 
 impl<const N: usize> Registered<N> {
     fn new(plan: Plan) -> Self {
-        Registered { plan, used: Used::new(), moving: Vec::new(), met: FxHashSet::default(), out: Vec::new(), steps: 0 }
+        Registered { plan, used: Used::new(), met: Vec::new(), out: Vec::new(), steps: 0 }
     }
 
     fn begin(&self, op: u32, window: &mut Window<N>, nodes: &mut [Node<N>]) {
@@ -475,10 +464,11 @@ impl<const N: usize> Registered<N> {
                 return;
             }
         }
-        self.moving.clear();
         self.met.clear();
-        self.moving.push(node);
-        while let Some(node) = self.moving.pop() {
+        self.met.push(node);
+        let mut next = 0;
+        while let Some(node) = self.met.get(next).copied() {
+            next += 1;
             self.steps += 1;
             if let Some(last) = self.finish(at, place, does, window, node) {
                 out.push(last);
@@ -517,14 +507,14 @@ impl<const N: usize> Registered<N> {
             };
             if useful {
                 let next = self.write(at, v, Some(p), window, node);
-                self.meet(next, place, out);
+                self.meet(next, place, window, out);
             }
         }
         for p in window.cass.without(node.done).iter().filter(|p| *p != place) {
             let Does::Cas(old, new) = self.plan.does[window.open[p as usize] as usize] else { continue };
             if old == node.value {
                 let next = self.swap(at, new, Some(p), window, node);
-                self.meet(next, place, out);
+                self.meet(next, place, window, out);
             }
         }
         self.indeterminate_moves(at, place, window, node, &best, out);
@@ -547,7 +537,7 @@ impl<const N: usize> Registered<N> {
                 let class = self.plan.values[v as usize].classes[k];
                 if open.iter().all(|(w, ..)| *w != v) && self.is_left(at, class, &node) {
                     let next = self.write(at, v, None, window, node).map(|n| self.use_up(at, class, n));
-                    self.meet(next, place, out);
+                    self.meet(next, place, window, out);
                 }
             }
         }
@@ -556,7 +546,7 @@ impl<const N: usize> Registered<N> {
             let new = self.plan.classes[class as usize].new;
             if self.is_left(at, class, &node) && self.is_useful(at, new, window, &node) {
                 let next = self.swap(at, new, None, window, node).map(|n| self.use_up(at, class, n));
-                self.meet(next, place, out);
+                self.meet(next, place, window, out);
             }
         }
     }
@@ -583,12 +573,12 @@ impl<const N: usize> Registered<N> {
         wanted
     }
 
-    fn meet(&mut self, next: Option<Node<N>>, place: u32, out: &mut Vec<Node<N>>) {
+    fn meet(&mut self, next: Option<Node<N>>, place: u32, window: &Window<N>, out: &mut Vec<Node<N>>) {
         let Some(next) = next else { return };
         if next.done.has(place) {
             out.push(next);
-        } else if self.met.insert(next) {
-            self.moving.push(next);
+        } else if !self.met.iter().any(|met| self.dominates(window, met, &next)) {
+            self.met.push(next);
         }
     }
 
@@ -721,6 +711,9 @@ impl<const N: usize> Registered<N> {
     }
 
     fn dominates(&self, window: &Window<N>, a: &Node<N>, b: &Node<N>) -> bool {
+        if a.value != b.value {
+            return false;
+        }
         let observers = window.reads.or(window.nots);
         let bound = window.writes.without(a.free);
         b.done.and(observers).without(a.done).is_empty()

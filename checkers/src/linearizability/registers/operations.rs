@@ -1,6 +1,6 @@
 //! The operations of registers, taken out of a history and sorted by key.
 
-use histories::{EventIndex, Function, History, KeyId, Kind, Payload, Scalar, Value, ValueId};
+use histories::{EventIndex, Function, History, KeyId, Kind, Pair, Payload, Scalar, Value, ValueId};
 
 use super::super::words::Skipped;
 
@@ -82,7 +82,7 @@ impl Registers {
             counts[key.0 as usize + 1] += 1;
             all.push((key.0, op));
         }
-        let initial = initial.map_or(ValueId::NULL.0, |v| history.find_value(v).map_or(UNHEARD - 1, |v| v.0));
+        let initial = initial_id(history, initial);
         let (ops, starts) = by_key(all, counts);
         Registers { ops, starts, initial, skipped }
     }
@@ -99,6 +99,27 @@ impl Registers {
     pub(crate) fn of(&self, key: KeyId) -> &[Op] {
         &self.ops[self.starts[key.0 as usize]..self.starts[key.0 as usize + 1]]
     }
+}
+
+/// The number of the initial value; one that stands nowhere if the history does not have it.
+pub(crate) fn initial_id(history: &History, initial: Option<&Scalar>) -> u32 {
+    initial.map_or(ValueId::NULL.0, |v| history.find_value(v).map_or(UNHEARD - 1, |v| v.0))
+}
+
+/// The operations of one key as they were known after an event.
+pub(crate) fn of_prefix(history: &History, key: KeyId, last: EventIndex) -> Vec<Op> {
+    let mut skipped = Skipped::default();
+    let known = history.operations().take_while(|pair| pair.invocation <= last);
+    let of_key = known.filter(|pair| history.key(pair.invocation) == Some(key));
+    of_key
+        .filter_map(|pair| match pair.completion {
+            Some(end) if end > last => {
+                let open = Pair { completion: None, outcome: Kind::Info, ..pair };
+                operation(history, open, &mut skipped)
+            }
+            _ => operation(history, pair, &mut skipped),
+        })
+        .collect()
 }
 
 /// Puts operations behind each other, key by key. `counts` holds how many each key has, one place further on.
@@ -119,7 +140,7 @@ fn by_key(all: Vec<(u32, Op)>, mut counts: Vec<usize>) -> (Vec<Op>, Vec<usize>) 
 }
 
 /// What an operation says, or nothing: it never happened, it is a read without an answer, or none of a register.
-fn operation(history: &History, pair: histories::views::Pair, skipped: &mut Skipped) -> Option<Op> {
+fn operation(history: &History, pair: Pair, skipped: &mut Skipped) -> Option<Op> {
     let (call, start) = (pair.invocation, pair.invocation.0.saturating_add(1));
     let answer = pair.completion.filter(|c| skipped.answers(history, call, *c));
     let ok = answer.filter(|_| pair.outcome == Kind::Ok);
@@ -143,7 +164,7 @@ fn operation(history: &History, pair: histories::views::Pair, skipped: &mut Skip
 }
 
 /// What a read returned. A list is compared with the JSON text that a write of it holds.
-fn answer_of(history: &History, completion: EventIndex) -> u32 {
+pub(crate) fn answer_of(history: &History, completion: EventIndex) -> u32 {
     match history.payload(completion) {
         Payload::Value(v) => v.0,
         payload @ Payload::List { .. } => {
