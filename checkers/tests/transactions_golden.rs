@@ -38,10 +38,10 @@ fn scripts() {
 fn claim(file: &Path, played: &str) {
     let name = file.file_stem().unwrap().to_string_lossy().into_owned();
     if let Ok(kind) = name.parse::<AnomalyType>() {
-        let found = |block: &&str| block.contains(&format!("\n  {kind} ["));
+        let found = |block: &str| block.contains(&format!("\n  {kind} ["));
         let blocks: Vec<&str> = played.split("\n\n").collect();
-        assert!(found(&blocks[0]), "{name}: the first history has it");
-        assert!(!blocks.iter().all(|b| found(&b)), "{name}: there is a near miss");
+        assert!(found(blocks[0]), "{name}: the first history has it");
+        assert!(!blocks.iter().all(|b| found(b)), "{name}: there is a near miss");
     }
 }
 

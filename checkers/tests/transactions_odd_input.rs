@@ -3,7 +3,6 @@
 //! Events here come in any order: completions that were never invoked, processes that do several things at once,
 //! answers of the wrong type, keys that are lists, registers and predicates at the same time.
 
-#[allow(dead_code, reason = "only the source of randomness is used")]
 mod support;
 
 use checkers::transactions::{list_append, predicate, rw_register};

@@ -40,6 +40,7 @@
 
 mod orders;
 mod reads;
+mod runs;
 mod strange;
 mod within;
 mod words;

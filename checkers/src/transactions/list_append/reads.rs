@@ -108,13 +108,12 @@ impl<'l, 't, 'h> Reads<'l, 't, 'h> {
         if read.len() > lists.lists[list].odd as usize {
             self.odd(row, key, read);
         }
-        if let Some(last) = read.len().checked_sub(1).map(|last| lists.place(list, last)) {
-            if let Some(writer) = last.writer() {
-                if writer == row && own {
-                    return;
-                }
-                self.depends(row, key, read, writer, last.is_intermediate());
+        let last = read.len().checked_sub(1).map(|last| lists.place(list, last));
+        if let Some((place, writer)) = last.and_then(|place| Some((place, place.writer()?))) {
+            if writer == row && own {
+                return;
             }
+            self.depends(row, key, read, writer, place.is_intermediate());
         }
         let next = lists.place(list, read.len()).next;
         if next != NONE {
