@@ -69,12 +69,10 @@ const OBJECTS: &str = r"
                      sequential
               ┌───────────┴─────────────┐
         causal-memory          causal-convergence
-         │        └───────┬─────────┘            │
-       PRAM            causal                    │
-         │                ├─ writes-follow-reads │
-         ├────────────────┼─ read-your-writes    │
-         ├────────────────┴─ monotonic-writes    │
-         └─ monotonic-reads ─────────────────────┘
+         │        └───────┬─────────┘   ├─ writes-follow-reads
+       PRAM            causal           ├─ read-your-writes
+                                        ├─ monotonic-writes
+                                        └─ monotonic-reads
 ";
 
 const DRAWN_OBJECTS: &[(Model, Model)] = &[
@@ -84,35 +82,41 @@ const DRAWN_OBJECTS: &[(Model, Model)] = &[
     (Model::CausalMemory, Model::Pram),
     (Model::CausalMemory, Model::Causal),
     (Model::CausalConvergence, Model::Causal),
-    (Model::Causal, Model::WritesFollowReads),
-    (Model::Causal, Model::ReadYourWrites),
-    (Model::Causal, Model::MonotonicWrites),
-    (Model::Pram, Model::ReadYourWrites),
-    (Model::Pram, Model::MonotonicWrites),
-    (Model::Pram, Model::MonotonicReads),
+    (Model::CausalConvergence, Model::WritesFollowReads),
+    (Model::CausalConvergence, Model::ReadYourWrites),
+    (Model::CausalConvergence, Model::MonotonicWrites),
     (Model::CausalConvergence, Model::MonotonicReads),
 ];
 
-/// Each line of a drawing is an implication, every implication between two models of a drawing is a way along its lines,
-/// and no line is the sum of others.
+/// All that a model implies, step by step.
+fn below(model: Model, next: impl Fn(Model) -> Vec<Model>) -> BTreeSet<Model> {
+    let (mut reached, mut open) = (BTreeSet::new(), vec![model]);
+    while let Some(model) = open.pop() {
+        open.extend(next(model).into_iter().filter(|weaker| reached.insert(*weaker)));
+    }
+    reached
+}
+
+/// The next weaker models, in Elle for transactions, and as the models are read here for single objects.
+fn weaker(model: Model) -> Vec<Model> {
+    let row = model.about();
+    let here =
+        |weaker: &&Model| row.scope == Scope::Transactions || !ELLE_READS_OTHERWISE.contains(&(row.model, **weaker));
+    row.implies.iter().chain(row.also_implies).filter(here).copied().collect()
+}
+
+/// Each line of a drawing is an implication, and every implication between two models of a drawing is a way along its
+/// lines.
 #[test]
 fn the_drawings_show_the_lattice() {
     for (drawing, lines) in [(TRANSACTIONS, DRAWN), (OBJECTS, DRAWN_OBJECTS)] {
         let drawn: BTreeSet<Model> = lines.iter().flat_map(|(a, b)| [*a, *b]).collect();
-        let words: BTreeSet<&str> =
-            drawing.split(|c: char| c.is_whitespace() || !c.is_ascii()).filter(|w| w.len() > 1).collect();
-        assert_eq!(words, drawn.iter().map(|m| m.name()).collect());
+        let words = drawing.split(|c: char| c.is_whitespace() || !c.is_ascii()).filter(|w| w.len() > 1);
+        assert_eq!(words.collect::<BTreeSet<&str>>(), drawn.iter().map(|m| m.name()).collect());
         for from in &drawn {
-            let mut reached = BTreeSet::new();
-            let mut open = vec![*from];
-            while let Some(model) = open.pop() {
-                let next = lines.iter().filter(|(stronger, _)| *stronger == model).map(|(_, weaker)| *weaker);
-                open.extend(next.filter(|weaker| reached.insert(*weaker)));
-            }
-            let implied: BTreeSet<Model> = from.implies().into_iter().filter(|m| drawn.contains(m)).collect();
-            let otherwise = |m: &Model| *from == Model::Causal && [Model::Pram, Model::MonotonicReads].contains(m);
-            let implied: BTreeSet<Model> = implied.into_iter().filter(|m| !otherwise(m)).collect();
-            assert_eq!(reached, implied, "{from}");
+            let along = |model: Model| lines.iter().filter(|(a, _)| *a == model).map(|(_, b)| *b).collect();
+            let implied: BTreeSet<Model> = below(*from, weaker).intersection(&drawn).copied().collect();
+            assert_eq!(below(*from, along), implied, "{from}");
         }
     }
 }
@@ -155,8 +159,11 @@ fn models() -> String {
     page += "\n## Single objects\n\n```text";
     page += OBJECTS;
     page += "```\n\n";
+    page += "Some implications of Elle are true as Elle reads its models, with one order of versions for everybody and without \
+             sessions in snapshot isolation. Here they are read otherwise, and an anomaly that Elle does not know counts \
+             against the weaker model only:\n\n";
     for (stronger, weaker) in ELLE_READS_OTHERWISE {
-        page += &format!("- Elle has {} above {}; see there.\n", links([stronger]), links([weaker]));
+        page += &format!("- {} over {}\n", links([stronger]), links([weaker]));
     }
     page += "\n## All models\n\n| model | also called | implies directly |\n| --- | --- | --- |\n";
     for row in table::models() {

@@ -96,6 +96,7 @@ anomalies! {
     NotWritesFollowReads = "not-writes-follow-reads",
     Nonpram = "not-PRAM",
     NotPrefix = "not-prefix",
+    NotPrefixProcess = "not-prefix-process",
     GMonotonicProcess = "G-monotonic-process",
     FracturedRead = "fractured-read",
     NotCausal = "not-causal",

@@ -102,12 +102,21 @@ pub struct AnomalyAbout {
 ///   weaker: a session may read 1, 2 and 1 again if 1 and 2 were written independently, which PRAM and monotonic reads
 ///   forbid; and a store in which the last writer wins is causal without being PRAM, because a write that arrives late
 ///   may lose to one that was seen before. Causal memory is above PRAM.
+/// - *PRAM → monotonic reads, monotonic writes, read your writes; causal → writes follow reads.* Elle's source has one order of
+///   the versions of an object for everybody, and so have the checkers of the four guarantees: a guarantee is violated
+///   if no such order agrees with what it demands. PRAM, causal consistency and causal memory leave each process its own
+///   order. Two processes that write one object and then each read the other's value contradict the first, and not the
+///   others. Causal convergence has one order, and is above all four guarantees.
 /// - *snapshot-isolation → parallel-snapshot-isolation, prefix.* Adya's snapshot isolation says nothing of sessions:
 ///   a transaction may run on a snapshot that lacks what its own session has written. Our checkers of causal and
 ///   prefix consistency for transactions follow sessions, as Cerone, Gotsman and Yang 2017 do. What they find
 ///   contradicts strong session snapshot isolation, and snapshot isolation itself only where it says so.
 pub const ELLE_READS_OTHERWISE: &[(Model, Model)] = &[
     (Model::Causal, Model::Pram),
+    (Model::Causal, Model::WritesFollowReads),
+    (Model::Pram, Model::MonotonicReads),
+    (Model::Pram, Model::MonotonicWrites),
+    (Model::Pram, Model::ReadYourWrites),
     (Model::SnapshotIsolation, Model::ParallelSnapshotIsolation),
     (Model::SnapshotIsolation, Model::Prefix),
 ];

@@ -200,9 +200,9 @@ pub(super) const ROWS: &[ModelAbout] = &[
         CERONE,
     )
     .implies(&[CausalCerone])
-    .also_implies(&[TransactionalCausal, ConsistentPrefix])
+    .also_implies(&[TransactionalCausal])
     .prohibits(&[G1a, Internal])
-    .also_prohibits(&[LongFork]),
+    .also_prohibits(&[NotPrefixProcess, LongFork]),
     ModelAbout::new(
         SnapshotIsolation,
         Transactions,

@@ -8,11 +8,14 @@ use super::Needs::{Process, Realtime};
 use super::Scope::Objects;
 
 const TERRY: &str = "Terry, Demers, Petersen, Spreitzer, Theimer, Welch: Session Guarantees for Weakly Consistent \
-                     Replicated Data (PDIS 1994), section 3.";
+                     Replicated Data (PDIS 1994), section 3; as an axiom: Viotti, Vukolić: Consistency in \
+                     Non-Transactional Distributed Storage Systems (ACM Computing Surveys 49, 2016).";
 
 const BOUAJJANI: &str = "Bouajjani, Enea, Guerraoui, Hamza: On Verifying Causal Consistency (POPL 2017).";
 
-const BY_SESSIONS: &str = "By folds over each session and key, while the history is recorded or afterwards.";
+const BY_SESSIONS: &str = "By folds over each session and key while the history is recorded, which look at one session at a time; \
+                           over whole histories by whether any order of the versions of a key, the same for \
+                           everybody, agrees with what all sessions demand.";
 
 const BY_PATTERNS: &str = "On histories whose values are unique: by the bad patterns of its definition, over the order \
                            of sessions and of who read whose write.";
@@ -60,29 +63,26 @@ pub(super) const ROWS: &[ModelAbout] = &[
         Pram,
         Objects,
         "Each process sees all writes in some order that keeps every process's writes in their order. Two processes may \
-         disagree about the writes of two others. It contains the session guarantees about own writes, reads, and the \
-         order of writes.",
+         disagree about the writes of two others.",
         "Lipton, Sandberg: PRAM: A Scalable Shared Memory (Princeton, CS-TR-180-88, 1988).",
     )
     .implies(&[MonotonicReads, MonotonicWrites, ReadYourWrites])
     .needs(Process)
-    .also_prohibits(&[Nonpram, FutureRead, G1a, DuplicateElements])
+    .also_prohibits(&[Nonpram, FutureRead, GarbageRead, G1a, DuplicateElements])
     .checked("By the order in which each process must have seen all writes, on histories whose values are unique."),
     ModelAbout::new(
         ConsistentPrefix,
         Objects,
-        "Whoever reads sees a beginning of the sequence of all writes: no write is shown while one that came before it \
-         is missing. How old the beginning is, is left open.",
+        "Whoever reads sees a beginning of the sequence of all writes, in the order in which they happened: no write is \
+         shown while one is missing that was over when it was asked for, and the reads of a transaction show one state. How \
+         old the beginning is, is left open.",
         "Terry: Replicated Data Consistency Explained through Baseball (CACM 56, 2013): consistent prefix; Kleppmann: \
          Designing Data-Intensive Applications (2017), chapter 5.",
     )
     .not_in_elle()
-    .needs(Process)
-    .also_prohibits(&[NotPrefix, GarbageRead, G1a, DuplicateElements])
-    .checked(
-        "By a fold over the history, which takes a write to come before another one that was invoked when it was known \
-         to have happened; for transactions by a condition on the graph of their dependencies.",
-    ),
+    .needs(Realtime)
+    .also_prohibits(&[NotPrefix, NotPrefixProcess, GarbageRead, G1a, DuplicateElements])
+    .checked("By a fold over the history, while it is recorded or afterwards."),
     ModelAbout::new(
         Causal,
         Objects,
@@ -92,7 +92,6 @@ pub(super) const ROWS: &[ModelAbout] = &[
          Burns, Kohli, Hutto: Causal Memory (Distributed Computing 9, 1995).",
     )
     .implies(&[Pram, WritesFollowReads])
-    .also_implies(&[ReadYourWrites, MonotonicWrites])
     .needs(Process)
     .also_prohibits(&[
         CyclicCo,
@@ -100,6 +99,7 @@ pub(super) const ROWS: &[ModelAbout] = &[
         WriteCoInitRead,
         WriteCoRead,
         FutureRead,
+        GarbageRead,
         G1a,
         DuplicateElements,
     ])
@@ -112,7 +112,7 @@ pub(super) const ROWS: &[ModelAbout] = &[
         BOUAJJANI,
     )
     .not_in_elle()
-    .also_implies(&[Causal, MonotonicReads])
+    .also_implies(&[Causal, ReadYourWrites, MonotonicReads, MonotonicWrites, WritesFollowReads])
     .needs(Process)
     .also_prohibits(&[CyclicCf])
     .checked(BY_PATTERNS),
@@ -138,7 +138,7 @@ pub(super) const ROWS: &[ModelAbout] = &[
          on Computers C-28, 1979).",
     )
     .implies(&[Causal])
-    .also_implies(&[CausalMemory, CausalConvergence, ConsistentPrefix])
+    .also_implies(&[CausalMemory, CausalConvergence])
     .needs(Process)
     .also_prohibits(&[Nonsequential, IncompatibleOrder, DuplicateId, DoubleDequeue])
     .checked(

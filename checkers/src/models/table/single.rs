@@ -90,7 +90,8 @@ pub(super) const ROWS: &[AnomalyAbout] = &[
         NonMonotonicRead,
         Objects,
         3,
-        "A session's later read shows an older state than an earlier one of its reads had shown.",
+        "A session's later read shows an older state than an earlier one of its reads had shown, whichever order the \
+         versions have.",
         TERRY,
     )
     .example("0:wx1 1:rx1 1:rx_", "Process 1 saw 1, and then nothing."),
@@ -98,7 +99,8 @@ pub(super) const ROWS: &[AnomalyAbout] = &[
         NotReadYourWrites,
         Objects,
         3,
-        "A session's read does not show a write that the session itself had been told to be done.",
+        "A session's read does not show a write that the session itself had been told to be done, nor anything newer, \
+         whichever order the versions have.",
         TERRY,
     )
     .example("0:wx1 0:rx_", "Process 0 wrote 1 and found nothing."),

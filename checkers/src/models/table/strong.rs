@@ -108,6 +108,7 @@ pub(super) const ROWS: &[ModelAbout] = &[
         SESSIONS,
     )
     .implies(&[StrongReadCommitted, StrongSessionSnapshotIsolation])
+    .also_implies(&[ConsistentPrefix])
     .needs(Realtime)
     .prohibits(&[GNonadjacentRealtime, G1Realtime, Internal])
     .also_prohibits(&[

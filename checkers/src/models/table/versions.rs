@@ -151,9 +151,18 @@ pub(super) const ROWS: &[AnomalyAbout] = &[
     AnomalyAbout::ours(
         NotPrefix,
         Objects,
+        11,
+        "What a read shows is no beginning of the sequence of all writes: it shows one and misses another one that was \
+         known to have happened when that one was asked for.",
+        "Terry: Replicated Data Consistency Explained through Baseball (CACM 56, 2013).",
+    )
+    .example("0:{ax1} 1:{ay1} 2:ry1rx_", "The write of x was over when that of y began, and process 2 saw y only."),
+    AnomalyAbout::ours(
+        NotPrefixProcess,
+        Transactions,
         3,
-        "What a read shows is no beginning of the sequence of all writes: it shows one and misses another one that came \
-         before it.",
+        "The transactions have no order of commits of which every one sees a beginning: by what was read, by the order of \
+         versions and by that of sessions, one saw a transaction and missed another one that came before it.",
         "Cerone, Gotsman, Yang: Algebraic Laws for Weak Consistency (CONCUR 2017): a cycle in \
          ((SO ∪ WR) ; RW?) ∪ WW.",
     )
