@@ -83,7 +83,7 @@ impl Contradictions {
 /// # Errors
 /// When the budget does not suffice.
 pub(crate) fn check(trace: &Trace, convergence: bool, meter: &Meter<'_>) -> Result<Contradictions, Exhausted> {
-    let Order { nodes, components } = order(Parents::of_trace(trace), &trace.by_completion);
+    let Order { nodes, components } = order(&Parents::of_trace(trace), &trace.by_completion);
     if components.is_empty() {
         return check_in(trace, nodes, convergence, meter);
     }

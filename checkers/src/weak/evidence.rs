@@ -31,6 +31,7 @@ impl Evidence<'_> {
         self.trace.events[node as usize]
     }
 
+    /// The name of a key, unless the store has one object only.
     pub(crate) fn key_name(&self, key: u32) -> Option<String> {
         match self.history.key_name(KeyId(key)) {
             Scalar::Null => None,
@@ -158,7 +159,7 @@ impl Evidence<'_> {
         let parents = Parents { trace: self.trace, sessions, more: Some(&more) };
         let within = |node: u32| component.binary_search(&node).is_ok();
         let starts = conflicts.iter().map(|c| (c.from, c.missed)).chain(component.first().map(|node| (*node, *node)));
-        let ways = starts.take(64).filter_map(|(from, to)| way(parents, from, to, LOOKS / 8, within));
+        let ways = starts.take(64).filter_map(|(from, to)| way(&parents, from, to, LOOKS / 8, within));
         let way = ways.min_by_key(Vec::len).unwrap_or_else(|| component.to_vec());
         let mut case = Case { operations: Vec::new(), relations: Vec::new() };
         let closed = way.iter().copied().chain(way.first().copied().filter(|first| way.last() != Some(first)));
@@ -187,7 +188,7 @@ impl Evidence<'_> {
 
     fn walk(&self, case: &mut Case, from: u32, to: u32) {
         let parents = Parents::of_trace(self.trace);
-        match way(parents, from, to, LOOKS, |_| true) {
+        match way(&parents, from, to, LOOKS, |_| true) {
             Some(way) => way.windows(2).for_each(|pair| self.step(case, pair[0], pair[1])),
             None => [from, to].into_iter().for_each(|node| case.name(self.event(node))),
         }

@@ -12,6 +12,24 @@ use rustc_hash::FxHashMap;
 use super::table::Table;
 use super::trace::{INITIAL, Trace};
 
+/// A graph that is walked backwards.
+pub(crate) trait Backwards {
+    /// How many nodes there are; they are numbered from 0.
+    fn count(&self) -> usize;
+    /// The parents of a node one by one, `None` after the last; [`INITIAL`] is none, and to be passed over.
+    fn nth(&self, node: u32, i: usize) -> Option<u32>;
+}
+
+impl Backwards for Table<u32> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn nth(&self, node: u32, i: usize) -> Option<u32> {
+        self.of(node).get(i).copied()
+    }
+}
+
 /// What directly precedes a node: its session, what it read from, and edges besides.
 #[derive(Clone, Copy)]
 pub(crate) struct Parents<'a> {
@@ -28,9 +46,20 @@ impl<'a> Parents<'a> {
         Parents { trace, sessions: true, more: None }
     }
 
-    /// The parents one by one; [`INITIAL`] is none, and to be passed over.
+    /// All parents.
+    pub(crate) fn of(&self, node: u32) -> impl Iterator<Item = u32> + use<'a> {
+        let parents = *self;
+        (0..).map_while(move |i| parents.nth(node, i)).filter(|parent| *parent != INITIAL)
+    }
+}
+
+impl Backwards for Parents<'_> {
+    fn count(&self) -> usize {
+        self.trace.len()
+    }
+
     #[inline]
-    pub(crate) fn nth(&self, node: u32, i: usize) -> Option<u32> {
+    fn nth(&self, node: u32, i: usize) -> Option<u32> {
         let Some(i) = i.checked_sub(1) else {
             let before = if self.sessions { self.trace.before(node) } else { None };
             return Some(before.unwrap_or(INITIAL));
@@ -46,12 +75,6 @@ impl<'a> Parents<'a> {
         }
         self.more.and_then(|more| more.of(node).get(i - joins.len()).copied())
     }
-
-    /// All parents.
-    pub(crate) fn of(&self, node: u32) -> impl Iterator<Item = u32> + use<'a> {
-        let parents = *self;
-        (0..).map_while(move |i| parents.nth(node, i)).filter(|parent| *parent != INITIAL)
-    }
 }
 
 /// All nodes, parents first, and where that is impossible.
@@ -65,8 +88,8 @@ pub(crate) struct Order {
 /// How many nodes may be on the way; no node has this number.
 const DONE: u32 = u32::MAX;
 
-struct Search<'a> {
-    parents: Parents<'a>,
+struct Search<'a, G> {
+    parents: &'a G,
     /// For each node 0, the lowest number that it reaches, or [`DONE`].
     low: Vec<u32>,
     next: u32,
@@ -78,10 +101,10 @@ struct Search<'a> {
 }
 
 /// Orders nodes, those named first as early as possible.
-pub(crate) fn order(parents: Parents<'_>, nodes: &[u32]) -> Order {
+pub(crate) fn order(parents: &impl Backwards, nodes: &[u32]) -> Order {
     let mut search = Search {
         parents,
-        low: vec![0; parents.trace.len()],
+        low: vec![0; parents.count()],
         next: 1,
         path: Vec::new(),
         waiting: Vec::new(),
@@ -96,7 +119,7 @@ pub(crate) fn order(parents: Parents<'_>, nodes: &[u32]) -> Order {
     search.order
 }
 
-impl Search<'_> {
+impl<G: Backwards> Search<'_, G> {
     fn enter(&mut self, node: u32) {
         self.low[node as usize] = self.next;
         self.path.push((node, self.next, 0));
@@ -160,7 +183,7 @@ impl Search<'_> {
 /// A shortest way from `from` to `to` along edges from parents to children, both ends included. Only nodes that `allowed`
 /// allows are walked over. `None` if there is none, or none within so many looks.
 pub(crate) fn way(
-    parents: Parents<'_>,
+    parents: &impl Backwards,
     from: u32,
     to: u32,
     looks: usize,
@@ -170,7 +193,7 @@ pub(crate) fn way(
     let mut queue = VecDeque::from([to]);
     let mut left = looks;
     while let Some(node) = queue.pop_front() {
-        for parent in parents.of(node) {
+        for parent in (0..).map_while(|i| parents.nth(node, i)).filter(|parent| *parent != INITIAL) {
             left = left.checked_sub(1)?;
             if !allowed(parent) || parent == to && from != to || child_of.contains_key(&parent) {
                 continue;

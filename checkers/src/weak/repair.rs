@@ -63,7 +63,7 @@ pub(crate) fn repair(
 fn reorder(trace: &Trace, nodes: &[u32], conflicts: &[Suspect]) -> Order {
     let pairs = conflicts.iter().map(|conflict| (conflict.from, conflict.missed));
     let more = Table::from_pairs(trace.len(), pairs, 0);
-    order(Parents { more: Some(&more), ..Parents::of_trace(trace) }, nodes)
+    order(&Parents { more: Some(&more), ..Parents::of_trace(trace) }, nodes)
 }
 
 fn knots(components: Vec<Vec<u32>>, conflicts: &[Suspect]) -> Vec<Knot> {

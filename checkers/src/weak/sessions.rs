@@ -118,7 +118,7 @@ impl Looking<'_> {
             let contradictions = causal::check(trace, levels.convergence, self.meter)?;
             self.causal(&contradictions);
             if levels.memory && !contradictions.is_not_causal() {
-                let ordered = order(Parents::of_trace(trace), &trace.by_completion);
+                let ordered = order(&Parents::of_trace(trace), &trace.by_completion);
                 let ranks = causal::ranks(trace, &ordered.nodes);
                 drop(ordered);
                 let impossible = memory::check(trace, Base::Causal, Some(&ranks), self.meter)?;

@@ -26,6 +26,7 @@ mod lanes;
 mod steps;
 mod writers;
 
+use histories::{EventIndex, History, Payload, ValueId};
 use rustc_hash::FxHashSet;
 
 use super::table::Table;
@@ -127,6 +128,11 @@ pub(crate) struct Trace {
     pub by_completion: Vec<u32>,
     /// For each key what it holds.
     pub kinds: Vec<Kind>,
+    /// For each key its longest list that was read, without what the reader had appended at its end: the invocation that
+    /// read it, and the list. Empty without lists.
+    pub longest: Vec<Option<(u32, Payload)>>,
+    /// For each key the nodes that wrote what the longest list shows, in its order.
+    pub versions: Table<u32>,
     /// Nodes that read a list of which some elements are not among their reads.
     pub partial: FxHashSet<u32>,
     /// Reads that are wrong by themselves.
@@ -176,4 +182,30 @@ impl Trace {
         let pairs = nodes.iter().flat_map(|node| self.writes.of(*node).iter().map(|key| (*key, *node)));
         Table::from_pairs(self.key_count(), pairs, 0)
     }
+}
+
+/// When the operation of an invocation was completed, if it certainly happened.
+pub(crate) fn completed(history: &History, event: u32) -> Option<u32> {
+    let certain = steps::is_certain(history, EventIndex(event));
+    history.pair_of(EventIndex(event)).filter(|_| certain).map(|completion| completion.0)
+}
+
+/// The lists that an operation of this invocation read.
+pub(crate) fn each_list(history: &History, event: u32, mut take: impl FnMut(u32, Payload)) {
+    let certain = steps::is_certain(history, EventIndex(event));
+    steps::steps(history, EventIndex(event), certain, |step| {
+        if let steps::Step::Read(key, list @ Payload::List { .. }) = step {
+            take(key.0, list);
+        }
+    });
+}
+
+/// What an operation of this invocation appended.
+pub(crate) fn each_append(history: &History, event: u32, mut take: impl FnMut(u32, ValueId)) {
+    let certain = steps::is_certain(history, EventIndex(event));
+    steps::steps(history, EventIndex(event), certain, |step| {
+        if let steps::Step::Append(key, value) = step {
+            take(key.0, value);
+        }
+    });
 }

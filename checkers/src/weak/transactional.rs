@@ -122,7 +122,7 @@ impl Looking<'_> {
 
     fn look(&mut self, levels: &[Level]) -> Result<(), Exhausted> {
         let trace = self.evidence.trace;
-        let Order { nodes, components } = order(Parents::of_trace(trace), &trace.by_completion);
+        let Order { nodes, components } = order(&Parents::of_trace(trace), &trace.by_completion);
         if !components.is_empty() {
             self.circular(&components);
             return Ok(());
@@ -143,7 +143,7 @@ impl Looking<'_> {
     fn circular(&mut self, components: &[Vec<u32>]) {
         let evidence = self.evidence;
         let reads = Parents { sessions: false, ..Parents::of_trace(evidence.trace) };
-        let by_reads = order(reads, &evidence.trace.by_completion).components;
+        let by_reads = order(&reads, &evidence.trace.by_completion).components;
         for component in &by_reads {
             self.found.add(AnomalyType::G1c, || evidence.circle(AnomalyType::G1c, component, &[], false));
         }

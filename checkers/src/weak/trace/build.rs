@@ -27,7 +27,8 @@ impl Trace {
         let initial = initial.and_then(|value| history.find_value(value)).map_or(NONE, |value| value.0);
         let mut resolving = Resolving::new(history, grain, &numbering, &kinds, initial);
         resolving.resolve();
-        let Resolving { reads, flaws, observed, ambiguous, partial, .. } = resolving;
+        let versions = resolving.versions();
+        let Resolving { reads, flaws, observed, ambiguous, partial, longest, .. } = resolving;
         let lanes = Lanes::new(history, &numbering.events, &observed);
         let judged = |kind: &Kind| if grain == Grain::Transaction { Kind::Register } else { *kind };
         let doubts = doubts(&numbering.flags, &kinds, ambiguous.len());
@@ -41,6 +42,8 @@ impl Trace {
             by_completion: lanes.by_completion,
             reads,
             kinds: kinds.iter().map(judged).collect(),
+            longest,
+            versions,
             partial,
             flaws,
             doubts,
@@ -179,6 +182,8 @@ struct Resolving<'n, 'h> {
     /// For each node the last read of a list that showed it.
     shown: Vec<u32>,
     lists: u32,
+    /// For each key the longest list that was read, and by which invocation.
+    longest: Vec<Option<(u32, Payload)>>,
     /// Keys with a read whose writer is not known.
     ambiguous: BTreeSet<u32>,
     /// For each key the last node that wrote it so far, and what.
@@ -200,6 +205,7 @@ impl<'n, 'h> Resolving<'n, 'h> {
             partial: FxHashSet::default(),
             shown: Vec::new(),
             lists: 0,
+            longest: Vec::new(),
             ambiguous: BTreeSet::new(),
             own: match grain {
                 Grain::Operation => Vec::new(),
@@ -294,19 +300,48 @@ impl<'n, 'h> Resolving<'n, 'h> {
     fn list(&mut self, key: u32, value: Payload, event: u32) {
         if self.shown.is_empty() {
             self.shown.resize(self.observed.len(), 0);
+            self.longest.resize(self.kinds.len(), None);
         }
         self.lists += 1;
         let (start, history) = (self.reads.items().len(), self.history);
         let elements = history.list(value);
+        self.remember(key, value, event);
         let good = elements.iter().filter(|element| self.element(key, element.0, event)).count();
         if good < elements.len() {
             self.partial.insert(self.node);
         }
-        if elements.is_empty() {
+        if self.reads.items().len() == start && good == elements.len() {
             self.reads.push(Read { key, from: INITIAL });
         } else if self.grain == Grain::Transaction {
             self.reads.keep_last(start);
         }
+    }
+
+    /// The longest list, without what the reader itself had appended at its end.
+    fn remember(&mut self, key: u32, value: Payload, event: u32) {
+        let Payload::List { start, .. } = value else { return };
+        let own = |value: &ValueId| self.numbering.writers.of(key, value.0) == Writer::Node(self.node);
+        let others = self.history.list(value).iter().rposition(|value| !own(value)).map_or(0, |at| at as u32 + 1);
+        let longest = &mut self.longest[key as usize];
+        if longest.is_none_or(|(_, known)| self.history.list(known).len() < others as usize) {
+            *longest = Some((event, Payload::List { start, len: others }));
+        }
+    }
+
+    /// For each key who wrote the elements of its longest list.
+    fn versions(&self) -> Table<u32> {
+        let mut versions = Table::new();
+        for key in 0..self.kinds.len() {
+            let longest = self.longest.get(key).copied().flatten();
+            let elements = longest.map_or(&[][..], |(_, list)| self.history.list(list));
+            for element in elements {
+                if let Writer::Node(node) = self.numbering.writers.of(key as u32, element.0) {
+                    versions.push(node);
+                }
+            }
+            versions.close();
+        }
+        versions
     }
 
     fn element(&mut self, key: u32, value: u32, event: u32) -> bool {

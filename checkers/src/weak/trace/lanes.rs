@@ -3,8 +3,7 @@
 use histories::{EventIndex, History};
 use rustc_hash::FxHashMap;
 
-use super::steps::is_certain;
-use super::{Place, Table};
+use super::{Place, Table, completed};
 
 /// When an operation of unknown outcome was completed.
 const NEVER: u32 = u32::MAX;
@@ -150,10 +149,8 @@ impl Laying<'_> {
     }
 }
 
-/// When an operation was completed, if it certainly happened.
-pub(super) fn completion(history: &History, event: u32) -> u32 {
-    let completion = history.pair_of(EventIndex(event)).filter(|_| is_certain(history, EventIndex(event)));
-    completion.map_or(NEVER, |completion| completion.0)
+fn completion(history: &History, event: u32) -> u32 {
+    completed(history, event).unwrap_or(NEVER)
 }
 
 fn by_completion(history: &History, events: &[u32], there: &[bool]) -> Vec<u32> {
