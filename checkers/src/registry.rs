@@ -45,7 +45,7 @@ pub fn checker(guarantee: Guarantee, config: &CheckConfig) -> Box<dyn Checker> {
         Guarantee::Convergence => Box::new(Convergence::default()),
         Guarantee::CounterBounds => Box::new(CounterBounds::default()),
         Guarantee::Recovery => Box::new(Recovery::new(config.recovery_bound_ms)),
-        at_the_end => Box::new(AtTheEnd(at_the_end)),
+        at_the_end => Box::new(AtTheEnd::new(at_the_end)),
     }
 }
 

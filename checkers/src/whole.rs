@@ -6,21 +6,25 @@
 //! could be judged and none has, unknown if a part could not be judged to its end. What one analyzer finds serves every
 //! guarantee that looks at the same part, so nothing is computed twice.
 
+mod watch;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use histories::{EventIndex, Guarantee, History};
+use histories::{Guarantee, History};
 
 use crate::analysis::{self, Assumptions, Found, Part, Question, Workload};
 use crate::budget::Budget;
-use crate::checker::{About, Checker};
+use crate::checker::About;
 use crate::finding::{Finding, Observed};
 use crate::models::{self, AnomalyType, Model};
+
+pub(crate) use watch::AtTheEnd;
 
 /// What such a guarantee is called among the models; `None` for one that is observed event by event.
 pub fn model(guarantee: Guarantee) -> Option<Model> {
     Some(match guarantee {
         Guarantee::Pram => Model::Pram,
-        Guarantee::Causal => Model::Causal,
+        Guarantee::Causal => Model::CausalMemory,
         Guarantee::Linearizable => Model::Linearizable,
         Guarantee::ReadCommitted => Model::ReadCommitted,
         Guarantee::SnapshotIsolation => Model::SnapshotIsolation,
@@ -159,25 +163,25 @@ fn look(history: &History, part: &Part, lens: Lens, budget: &Budget<'_>) -> Opti
     let transactional = matches!(part.workload, Workload::ListAppend | Workload::RwRegister | Workload::Predicate);
     let single =
         |history: &History| history.operations().all(|o| history.micros(history.payload(o.invocation)).is_empty());
-    let question = |model| Question { models: vec![model], anomalies: Vec::new(), assume: Assumptions::default() };
-    let run = |workload, model| {
+    let run = |workload, models: &[Model]| {
         let own = part.of(history);
-        let found = analysis::look(&own, workload, &question(model), budget);
+        let question = Question { models: models.to_vec(), anomalies: Vec::new(), assume: Assumptions::default() };
+        let found = analysis::look(&own, workload, &question, budget);
         Some(Seen { part: part.clone(), by: lens, found })
     };
     match lens {
         Lens::Transactions if transactional && !single(&part.of(history)) => {
-            run(part.workload, Model::StrongSerializable)
+            run(part.workload, &[Model::StrongSerializable])
         }
         Lens::Sessions if matches!(part.workload, Workload::Register | Workload::CasRegister) || transactional => {
-            run(Workload::Sessions, Model::Causal)
+            run(Workload::Sessions, &[Model::CausalMemory, Model::Pram])
         }
         Lens::Linear => match part.workload {
-            Workload::ListAppend if single(&part.of(history)) => run(Workload::AppendLog, Model::Linearizable),
-            Workload::Set => run(Workload::MembershipSet, Model::Linearizable),
+            Workload::ListAppend if single(&part.of(history)) => run(Workload::AppendLog, &[Model::Linearizable]),
+            Workload::Set => run(Workload::MembershipSet, &[Model::Linearizable]),
             Workload::Queue | Workload::Bank | Workload::UniqueIds | Workload::LongFork => None,
             _ if transactional => None,
-            workload => run(workload, Model::Linearizable),
+            workload => run(workload, &[Model::Linearizable]),
         },
         _ => None,
     }
@@ -216,36 +220,18 @@ fn finding(guarantee: Guarantee, model: Model, seen: &[Seen]) -> Finding {
     Finding { guarantee, observed, summary, counts, violations, anomalies }
 }
 
-/// `3 × G-single-item, 1 × G2-item`, the worst first.
+/// `3 × G-single-item, 1 × G2-item`, the worst first, over all parts.
 fn kinds(groups: &[(&AnomalyType, &analysis::Group)]) -> String {
-    let of: Vec<String> = groups.iter().map(|(kind, group)| format!("{} × {kind}", group.count)).collect();
-    of.join(", ")
+    let mut counts: Vec<(&AnomalyType, u64)> = Vec::new();
+    for (kind, group) in groups {
+        match counts.last_mut().filter(|(last, _)| last == kind) {
+            Some((_, count)) => *count += group.count,
+            None => counts.push((kind, group.count)),
+        }
+    }
+    counts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect::<Vec<_>>().join(", ")
 }
 
 fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// One such guarantee as a [`Checker`] that waits for the end.
-pub(crate) struct AtTheEnd(pub Guarantee);
-
-impl Checker for AtTheEnd {
-    fn about(&self) -> About {
-        crate::registry::about(self.0)
-    }
-
-    fn step(&mut self, _: &History, _: EventIndex) {}
-
-    fn finish(self: Box<Self>, history: &History) -> Finding {
-        let guarantee = self.0;
-        let nothing = Finding {
-            guarantee,
-            observed: Observed::NotApplicable,
-            summary: String::new(),
-            counts: BTreeMap::new(),
-            violations: 0,
-            anomalies: Vec::new(),
-        };
-        whole(history, &[guarantee], &Budget::default()).findings.pop().unwrap_or(nothing)
-    }
 }

@@ -100,14 +100,14 @@ fn recorded_histories_of_other_tools_get_their_known_verdicts() {
         (
             &["--workload", "bank"][..],
             &[
-                "elle-cli/jepsen/bank.edn",
-                "elle-cli/jepsen/bank-tidb.edn",
-                "elle-cli/jepsen/bank-negative-balances.json",
+                "elle-cli/bank.edn",
+                "elle-cli/bank-tidb.edn",
+                "elle-cli/bank-negative-balances.json",
             ][..],
             &["valid", "invalid", "invalid"][..],
         ),
-        (&["--workload", "counter"], &["elle-cli/jepsen/counter.json"], &["valid"]),
-        (&["--workload", "set"], &["elle-cli/jepsen/set_full.json"], &["invalid"]),
+        (&["--workload", "counter"], &["elle-cli/counter.json"], &["valid"]),
+        (&["--workload", "set"], &["elle-cli/set_full.json"], &["invalid"]),
     ] {
         let files: Vec<PathBuf> = files.iter().map(|f| corpus(f)).collect();
         let mut all = args.to_vec();

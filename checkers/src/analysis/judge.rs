@@ -3,16 +3,17 @@
 //! Which analyzers look at a history follows from what is asked. A transactional history that is asked for
 //! serializability is judged by its dependency graph. Asked for a model of single objects (linearizability, sequential
 //! or causal consistency, a session guarantee) it is taken as what it is to a single object: each micro-operation is an
-//! operation of its own, in the order of its transaction. Models that a stronger one implies are not looked at
+//! operation of its own, in the order of its transaction. Of what no lens decides a violation may still be seen, but
+//! nothing is certified: the answer is then unknown. Models that a stronger one implies are not looked at
 //! separately: what refutes them refutes it as well, and the graph finds that.
 
 use std::collections::BTreeSet;
 
-use histories::{Guarantee, History};
+use histories::{Function, Guarantee, History};
 
 use super::{Analysis, Answer, Assumptions, Found, Group, Question, Workload};
 use crate::budget::{Budget, Meter};
-use crate::models::{self, AnomalyType, Boundary, Model, VersionOrder};
+use crate::models::{self, AnomalyType, Boundary, Model, Scope, VersionOrder};
 use crate::weak::transactional::Level;
 use crate::{classic, linearizability, transactions, weak};
 
@@ -23,6 +24,10 @@ enum Lens {
     Own,
     /// Sessions of single operations.
     Sessions,
+    /// Single objects by themselves, in real time.
+    Objects,
+    /// Single operations as transactions of one step.
+    Transactions,
     /// Prefixes.
     Prefix,
     /// Transactions without an order of versions.
@@ -57,47 +62,67 @@ impl Question {
 
 /// Everything that is found in a history that is understood this way, as far as the question needs it.
 pub fn look(history: &History, workload: Workload, question: &Question, budget: &Budget<'_>) -> Found {
+    let single = !history.operations().any(|o| history.function(o.invocation) == Function::Txn);
+    let mut lenses: BTreeSet<Lens> = BTreeSet::new();
+    let mut doubts = Vec::new();
+    // Anomalies that are asked for by name are sought by whoever knows them.
+    if question.models.is_empty() || !question.anomalies.is_empty() {
+        lenses.insert(Lens::Own);
+    }
+    for model in &question.models {
+        let (of_model, decided) = lenses_of(workload, *model, single);
+        lenses.extend(of_model);
+        if !decided {
+            doubts.push(format!(
+                "Nothing here proves that a {workload} history satisfies {model}: only some violations are seen."
+            ));
+        }
+    }
     let mut found = Found::default();
-    for lens in lenses(workload, question) {
+    for lens in lenses {
         found.merge(through(history, workload, lens, question, budget));
     }
+    found.doubts.append(&mut doubts);
     found
 }
 
-/// The lenses that the models of a question need.
-fn lenses(workload: Workload, question: &Question) -> BTreeSet<Lens> {
-    let own = question.models.is_empty().then_some(Lens::Own);
-    let asked = question.models.iter().flat_map(|model| lenses_of(workload, *model)).chain(own);
-    // Anomalies that are asked for by name are sought by whoever knows them.
-    asked.chain((!question.anomalies.is_empty()).then_some(Lens::Own)).collect()
-}
-
-fn lenses_of(workload: Workload, model: Model) -> Vec<Lens> {
-    let transactional = matches!(workload, Workload::ListAppend | Workload::RwRegister);
-    let registers = matches!(workload, Workload::Register | Workload::CasRegister | Workload::RwRegister);
-    let sessions = transactional || registers || workload == Workload::Sessions;
-    match model {
+/// The lenses that a model needs, and whether they decide it: what they do not see they cannot certify.
+fn lenses_of(workload: Workload, model: Model, single: bool) -> (Vec<Lens>, bool) {
+    use Workload as W;
+    let scope = model.about().scope;
+    let sessions = matches!(
+        model,
         Model::Pram
-        | Model::Causal
-        | Model::CausalMemory
-        | Model::CausalConvergence
-        | Model::ReadYourWrites
-        | Model::MonotonicReads
-        | Model::MonotonicWrites
-        | Model::WritesFollowReads
-            if sessions =>
-        {
-            vec![Lens::Sessions]
+            | Model::Causal
+            | Model::CausalMemory
+            | Model::CausalConvergence
+            | Model::ReadYourWrites
+            | Model::MonotonicReads
+            | Model::MonotonicWrites
+            | Model::WritesFollowReads
+    );
+    match (workload, model) {
+        (W::ListAppend | W::RwRegister | W::Register | W::CasRegister | W::Sessions, _) if sessions => {
+            (vec![Lens::Sessions], true)
         }
-        Model::ConsistentPrefix if sessions => vec![Lens::Prefix],
-        Model::Prefix if transactional => vec![Lens::Own, Lens::Prefix],
-        Model::ReadAtomic | Model::CausalCerone | Model::TransactionalCausal | Model::ReadCommitted
-            if workload == Workload::RwRegister =>
-        {
-            vec![Lens::Own, Lens::Transactional]
+        (W::ListAppend | W::Sessions, Model::ConsistentPrefix) => (vec![Lens::Prefix], true),
+        (W::ListAppend, Model::Prefix) => (vec![Lens::Own, Lens::Prefix], true),
+        (W::ListAppend, Model::Linearizable) if single => (vec![Lens::Objects], true),
+        (W::RwRegister | W::Sessions, Model::Linearizable) if single => (vec![Lens::Objects], true),
+        (W::RwRegister, Model::ReadCommitted | Model::ReadAtomic) => (vec![Lens::Own, Lens::Transactional], true),
+        (W::RwRegister, Model::CausalCerone | Model::TransactionalCausal) => {
+            (vec![Lens::Own, Lens::Transactional], true)
         }
-        Model::Sequential if sessions => vec![Lens::Sequential],
-        _ => vec![Lens::Own],
+        (W::ListAppend | W::RwRegister | W::Predicate, _) => (vec![Lens::Own], scope == Scope::Transactions),
+        (W::Register | W::CasRegister | W::Sessions, Model::Sequential) => (vec![Lens::Sequential], true),
+        (W::Register, _) if scope == Scope::Transactions => (vec![Lens::Transactions], true),
+        (W::Set | W::Counter, Model::Linearizable) => (vec![Lens::Objects], true),
+        (W::MultiRegister, Model::StrongSerializable) => (vec![Lens::Own], true),
+        (W::Set | W::Counter | W::Queue | W::Bank | W::LongFork | W::UniqueIds | W::Sessions, _) => {
+            (vec![Lens::Own], false)
+        }
+        (_, Model::Linearizable) => (vec![Lens::Own], true),
+        _ => (vec![Lens::Own], false),
     }
 }
 
@@ -105,12 +130,24 @@ fn through(history: &History, workload: Workload, lens: Lens, question: &Questio
     match lens {
         Lens::Own => own(workload)(history, question, budget),
         Lens::Sessions => weak::sessions::check(history, question, budget),
+        Lens::Transactions => transactions::rw_register::check(history, question, budget),
+        Lens::Objects => objects(workload)(history, question, budget),
         Lens::Prefix => prefix(history),
         Lens::Transactional => {
             let levels = levels(&question.models);
             weak::transactional::check(history, &levels, question.assume.initial.as_ref(), &Meter::new(budget))
         }
         Lens::Sequential => linearizability::sequential::check(history, question, budget),
+    }
+}
+
+/// Who judges the objects of such a history by themselves, in real time.
+fn objects(workload: Workload) -> super::Analyzer {
+    match workload {
+        Workload::ListAppend => linearizability::collections::list::check,
+        Workload::Set => linearizability::collections::set::check,
+        Workload::Counter => linearizability::collections::counter::check,
+        _ => linearizability::registers::check,
     }
 }
 
