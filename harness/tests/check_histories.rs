@@ -99,11 +99,7 @@ fn recorded_histories_of_other_tools_get_their_known_verdicts() {
     for (args, files, verdicts) in [
         (
             &["--workload", "bank"][..],
-            &[
-                "elle-cli/bank.edn",
-                "elle-cli/bank-tidb.edn",
-                "elle-cli/bank-negative-balances.json",
-            ][..],
+            &["elle-cli/bank.edn", "elle-cli/bank-tidb.edn", "elle-cli/bank-negative-balances.json"][..],
             &["valid", "invalid", "invalid"][..],
         ),
         (&["--workload", "counter"], &["elle-cli/counter.json"], &["valid"]),

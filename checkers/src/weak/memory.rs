@@ -453,8 +453,8 @@ impl<'a> Story<'a> {
     /// The first read of the session that reads from the later of two writes.
     fn witness(&self, missed: u32, from: u32) -> Impossible {
         let lane = self.trace.lanes.of(self.lane);
-        let reads = lane.iter().flat_map(|node| self.trace.reads.of(*node).iter().map(|read| (*node, *read)));
-        let found = reads.filter(|(_, read)| read.from == from).next();
+        let mut reads = lane.iter().flat_map(|node| self.trace.reads.of(*node).iter().map(|read| (*node, *read)));
+        let found = reads.find(|(_, read)| read.from == from);
         let (reader, key) = found.map_or((lane[0], 0), |(node, read)| (node, read.key));
         Impossible { reader, from, missed, key }
     }
