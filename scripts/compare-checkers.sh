@@ -2,6 +2,10 @@
 # Our checkers and others, side by side on the same histories.
 #
 #   scripts/compare-checkers.sh [--quick] [--keep DIRECTORY]
+#   scripts/compare-checkers.sh --scaling [--quick]
+#
+# With --scaling ours alone, on ten thousand to ten million operations (one million with --quick), which takes 4 GB of
+# disk for a while.
 #
 # Histories come from simulated databases (checkers/examples/generate.rs). Others run where they are installed:
 #
@@ -19,11 +23,13 @@ cd "$(dirname "$0")/.."
 
 quick=no
 keep=
+scaling=no
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) quick=yes ;;
+    --scaling) scaling=yes ;;
     --keep) keep=$2; shift ;;
-    *) echo "usage: scripts/compare-checkers.sh [--quick] [--keep DIRECTORY]" >&2; exit 254 ;;
+    *) echo "usage: scripts/compare-checkers.sh [--scaling] [--quick] [--keep DIRECTORY]" >&2; exit 254 ;;
   esac
   shift
 done
@@ -105,7 +111,34 @@ elle_model() { [ -z "$elle" ] || echo "$elle --model $1 --consistency-models $2"
 adya_model() { [ -z "$adya" ] || echo "$adya check -m $1 -c $2 ${3:-}"; }
 awdit_level() { [ -z "$awdit" ] || echo "$awdit check -i $1"; }
 
+# what, history but for the number of operations, how we are asked.
+scale() {
+  local what=$1 shape=$2 asked=$3 count file
+  for count in 10000 100000 1000000 10000000; do
+    [ "$count" -le "$largest" ] || continue
+    # shellcheck disable=SC2086
+    set -- $shape
+    file=$(history own "$1 $2 $count ${*:3}")
+    # shellcheck disable=SC2086
+    measure "$ours" check $asked "$file"
+    line "$what, $count" splitbrain "$cpu" "$wall" "$mb" "$(awk "BEGIN { printf \"%.2f\", $cpu * 1e6 / $count }")" "$(verdict "$status")"
+    [ -n "$keep" ] || rm "$file"
+  done
+}
+
 echo "load: $(cut -d ' ' -f 1-3 /proc/loadavg), processors: $(nproc)"
+if [ $scaling = yes ]; then
+  largest=10000000
+  [ $quick = no ] || largest=1000000
+  line history checker "cpu s" "wall s" MB "µs each" verdict
+  scale "list-append" "strict-serializable list-append" "--workload list-append --model strict-serializable"
+  scale "rw-register, linearizable keys" "strict-serializable rw-register" \
+    "--workload rw-register --model strict-serializable --keys linearizable"
+  scale "register, one key, 100 clients" "strict-serializable register --keys 1 --processes 100" \
+    "--workload register --model linearizable"
+  scale "sessions, causal" "causal register --processes 20" "--workload sessions --model causal"
+  exit
+fi
 line history checker "cpu s" "wall s" MB ratio verdict
 
 counts="10000 100000 1000000"
@@ -130,7 +163,7 @@ for count in $counts; do
     adya json "$(adya_model rw-register strict-serializable)"
   # elle-cli has no option for that.
   compare "rw-register, linearizable keys, $count" "strict-serializable rw-register $count --seed 2" \
-    "--workload rw-register --model strict-serializable --linearizable-keys" \
+    "--workload rw-register --model strict-serializable --keys linearizable" \
     adya json "$(adya_model rw-register strict-serializable --linearizable-keys)"
 done
 for clients in 5 20 100; do
