@@ -5,7 +5,7 @@ mod linearizability_support;
 
 use checkers::linearizability::registers;
 use checkers::{Budget, Found};
-use histories::{Event, History, Kind, Operation};
+use histories::{Event, History, Kind, Operation, Scalar, Value};
 use linearizability_support::simulated::{self, Shape};
 use linearizability_support::{Rng, anomalies, question, verdict};
 
@@ -15,24 +15,38 @@ fn check(events: &[Event], threads: usize) -> (bool, Found) {
     (verdict(&history, &found), found)
 }
 
-/// Makes one read in the second half return what another read, far before it, has returned. Returns the invocation.
-fn plant(events: &mut [Event]) -> Option<u32> {
-    let answer = |event: &Event| match (&event.operation, event.kind) {
-        (Operation::Read { key, value: Some(value) }, Kind::Ok) => Some((key.clone(), value.clone())),
+/// Makes one read in the second half return a value that was written long before it, was overwritten since, and was not
+/// written again. Returns the invocation.
+fn plant(events: &mut [Event], clients: usize) -> Option<u32> {
+    let wrote = |event: &Event| match &event.operation {
+        Operation::Write { value, .. } | Operation::Cas { new: value, .. } => Some(value.clone()),
         _ => None,
     };
-    let (early, late) = (events.len() / 4, events.len() / 2);
-    let (key, old) = events[early..late].iter().find_map(answer)?;
-    let place = (late..events.len()).find(|i| answer(&events[*i]).is_some_and(|(k, v)| k == key && v != old))?;
-    events[place].operation = Operation::Read { key, value: Some(old) };
-    let process = events[place].process;
-    events[..place].iter().rposition(|event| event.process == process).map(|i| i as u32)
+    let begin = |place: usize| events[..place].iter().rposition(|event| event.process == events[place].process);
+    for place in events.len() / 2..events.len() {
+        if !matches!(events[place].operation, Operation::Read { .. }) || events[place].kind != Kind::Ok {
+            continue;
+        }
+        let start = begin(place)?;
+        let window = start.saturating_sub(8 * clients)..place + 1;
+        let overwritten = (window.start..start).any(|i| {
+            let plain = matches!(events[i].operation, Operation::Write { .. }) && events[i].kind == Kind::Ok;
+            plain && begin(i).is_some_and(|begin| begin >= window.start)
+        });
+        let recent: Vec<Scalar> = events[window.clone()].iter().filter_map(wrote).collect();
+        let old = events[..window.start].iter().rev().filter_map(wrote).find(|value| !recent.contains(value));
+        if let (true, Some(old)) = (overwritten, old) {
+            events[place].operation = Operation::Read { key: None, value: Some(Value::Scalar(old)) };
+            return Some(start as u32);
+        }
+    }
+    None
 }
 
 fn both_ways(shape: Shape, seed: u64) {
     let mut events = simulated::registers(&mut Rng(seed), shape);
     assert!(check(&events, 1).0, "{shape:?}");
-    let planted = plant(&mut events).expect("a read to lie in");
+    let planted = plant(&mut events, shape.clients).expect("a read to lie in");
     let (linearizable, found) = check(&events, 1);
     assert!(!linearizable, "{shape:?}");
     let named = anomalies(&found).any(|anomaly| anomaly.operations.contains(&planted));
@@ -69,7 +83,7 @@ fn few_values() {
         }
         both_ways(Shape { values: 100, cas: 20, ..Shape::busy(clients, 5_000) }, 8);
     }
-    both_ways(Shape { values: 5, cas: 20, ..Shape::busy(3, 5_000) }, 9);
+    both_ways(Shape { values: 20, cas: 20, ..Shape::busy(3, 5_000) }, 9);
 }
 
 /// The number of threads changes nothing, a doubt least of all.

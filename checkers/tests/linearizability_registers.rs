@@ -2,7 +2,9 @@
 
 mod linearizability_support;
 
-use checkers::{Budget, linearizability::registers};
+use checkers::linearizability::registers;
+use checkers::linearizability::specification::{self, Judgement, Specification, linearize};
+use checkers::{Budget, Meter};
 use histories::{Event, History, Operation, Scalar, Value, notation};
 use linearizability_support::orders::{self, Timed};
 use linearizability_support::simulated::{self, Shape};
@@ -94,4 +96,57 @@ fn few_values_with_compare_and_set() {
 #[test]
 fn few_values_with_many_unknown_outcomes() {
     agree(|rng| Shape { values: 1 + rng.below(3), cas: 30, infos: 30.0, lies: 30.0, ..small(rng) }, EACH);
+}
+
+/// A register, as one would tell the general search of it.
+struct Plain;
+
+impl Specification for Plain {
+    type State = Scalar;
+    type Call = Timed;
+
+    fn initial(&self) -> Scalar {
+        Scalar::Null
+    }
+
+    fn step(&self, state: &Scalar, call: &Timed) -> impl IntoIterator<Item = Scalar> {
+        step(state, call)
+    }
+}
+
+fn by_plain_search(events: &[Event]) -> bool {
+    let says = |op: &Timed| !op.failed || op.reason.as_deref() == Some("mismatch");
+    let calls: Vec<specification::Timed<Timed>> = orders::timed(events)
+        .into_iter()
+        .filter(says)
+        .map(|op| {
+            let (start, end) = (op.start as u32, op.end.map(|end| end as u32));
+            specification::Timed::new(op, start, end)
+        })
+        .collect();
+    linearize(&Plain, &calls, &Meter::new(&Budget::default())) == Judgement::Linearizable
+}
+
+/// Too long for all orders, and with more open at once: the search that knows nothing of registers is the reference.
+#[test]
+fn longer_histories() {
+    let (each, mut valid) = (24_000u64, 0);
+    for seed in 0..each {
+        let mut rng = Rng(seed.wrapping_mul(0x1234_5678_9abc_def1));
+        let shape = Shape {
+            clients: 4 + rng.below(4),
+            operations: 12 + rng.below(24),
+            values: [0, 2, 3, 5][rng.below(4)],
+            cas: [0, 25][rng.below(2)],
+            infos: [0.0, 4.0, 12.0][rng.below(3)],
+            lies: [2.0, 25.0][rng.below(2)],
+            haste: rng.below(50),
+            ..small(&mut rng)
+        };
+        let events = simulated::registers(&mut rng, shape);
+        let (ours, truth) = (by_checker(&events), by_plain_search(&events));
+        assert_eq!(ours, truth, "seed {seed}: the plain search says {truth}\n  {}", notation::print(&events));
+        valid += u64::from(truth);
+    }
+    assert!(valid * 5 > each && (each - valid) * 5 > each, "{valid} of {each}");
 }

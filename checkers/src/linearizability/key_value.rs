@@ -27,8 +27,9 @@ use super::words::{self, Skipped};
 use crate::analysis::{Found, Question};
 use crate::budget::Budget;
 
-/// `None` is any text that no read finds or finds the beginning of: nobody can tell one from another.
-type Held = Option<Arc<str>>;
+/// The beginning of a text that a read finds: the first such text, and how long the beginning is. `None` is any text that
+/// is no such beginning: nobody can tell one from another.
+type Held = Option<(u32, u32)>;
 
 struct Text {
     initial: Arc<str>,
@@ -38,9 +39,22 @@ struct Text {
 
 impl Text {
     /// A text, if it matters.
-    fn seen(&self, text: Arc<str>) -> Held {
-        let next = self.found.partition_point(|found| **found < *text);
-        self.found.get(next).is_some_and(|found| found.starts_with(&*text)).then_some(text)
+    fn seen(&self, text: &str) -> Held {
+        let first = self.found.partition_point(|found| **found < *text);
+        let begins = self.found.get(first).is_some_and(|found| found.starts_with(text));
+        begins.then_some((first as u32, text.len() as u32))
+    }
+
+    fn text(&self, held: (u32, u32)) -> &str {
+        &self.found[held.0 as usize][..held.1 as usize]
+    }
+
+    /// Whether a text is a beginning of what it must be one of.
+    fn fits(&self, held: Held, whole: &Option<Arc<str>>) -> bool {
+        match whole {
+            None => true,
+            Some(whole) => held.is_some_and(|held| whole.starts_with(self.text(held))),
+        }
     }
 }
 
@@ -57,21 +71,16 @@ impl Specification for Text {
     type Call = Call;
 
     fn initial(&self) -> Held {
-        self.seen(self.initial.clone())
+        self.seen(&self.initial)
     }
 
     fn step(&self, state: &Held, call: &Call) -> impl IntoIterator<Item = Held> {
-        let begins = |whole: &Option<Arc<str>>, text: &Held| match (whole, text) {
-            (Some(whole), Some(text)) => whole.starts_with(&**text),
-            (Some(_), None) => false,
-            (None, _) => true,
-        };
         match call {
-            Call::Get(found) => (state.as_ref() == Some(found)).then(|| state.clone()),
-            Call::Put(value, whole) => Some(self.seen(value.clone())).filter(|text| begins(whole, text)),
+            Call::Get(found) => state.is_some_and(|held| self.text(held) == &**found).then_some(*state),
+            Call::Put(value, whole) => Some(self.seen(value)).filter(|text| self.fits(*text, whole)),
             Call::Append(value, whole) => {
-                let text = state.as_ref().and_then(|state| self.seen(format!("{state}{value}").into()));
-                begins(whole, &text).then_some(text)
+                let text = state.and_then(|held| self.seen(&[self.text(held), value].concat()));
+                self.fits(text, whole).then_some(text)
             }
         }
     }
@@ -84,8 +93,8 @@ impl Specification for Text {
 struct Words;
 
 impl Telling<Text> for Words {
-    fn state(&self, _object: &Object<Text>, state: &Held) -> String {
-        state.as_ref().map_or_else(|| "a text that no read finds".to_owned(), |text| quoted(text))
+    fn state(&self, object: &Object<Text>, state: &Held) -> String {
+        state.map_or_else(|| "a text that no read finds".to_owned(), |held| quoted(object.spec.text(held)))
     }
 
     fn foresee(&self, calls: &[Timed<Call>]) -> Option<Vec<Timed<Call>>> {

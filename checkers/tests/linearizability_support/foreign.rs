@@ -24,7 +24,7 @@ fn kind(name: &str) -> Kind {
     }
 }
 
-/// `INFO  jepsen.util - 3	:invoke	:cas	[3 0]`
+/// `INFO  jepsen.util - 3 :invoke :cas [3 0]`, with tabs between the last four.
 pub fn log(path: &Path) -> Vec<Event> {
     let text = std::fs::read_to_string(path).expect("a log");
     let lines = text.lines().filter_map(|line| line.strip_prefix("INFO  jepsen.util - "));

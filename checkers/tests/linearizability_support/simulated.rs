@@ -87,7 +87,8 @@ pub fn registers(rng: &mut Rng, shape: Shape) -> Vec<Event> {
     let mut left = shape.operations;
     while left > 0 || !store.open.is_empty() {
         let full = store.idle.is_empty() || left == 0;
-        if !full && !(store.rng.percent(shape.haste) && !store.open.is_empty()) {
+        let waits = store.rng.percent(shape.haste) && !store.open.is_empty();
+        if !full && !waits {
             left -= 1;
             store.begin();
         } else if left == 0 && shape.open && store.rng.percent(30) {

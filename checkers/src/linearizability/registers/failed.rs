@@ -29,7 +29,7 @@ pub(super) fn place(clusters: &Clusters<'_>, blocks: &[Block]) -> Zones {
     if let Some(violation) = held(clusters) {
         return Zones::Violated(violation);
     }
-    match Walk::new(clusters, blocks).to_the_end() {
+    match Walk::new(clusters, blocks).finish() {
         Some(()) => Zones::Linearizable,
         None => Zones::Open,
     }
@@ -125,7 +125,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn to_the_end(mut self) -> Option<()> {
+    fn finish(mut self) -> Option<()> {
         let ops = self.clusters.ops;
         let mut ends: Vec<(u32, u32)> =
             ops.iter().enumerate().filter(|(_, op)| op.is_certain()).map(|(i, op)| (op.end, i as u32)).collect();
