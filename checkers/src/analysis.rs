@@ -160,7 +160,8 @@ pub struct Question {
 /// What an analysis cannot see in a history and has to be told.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assumptions {
-    /// `rw-register`: the versions of each key follow the order of writes within transactions that read before.
+    /// `rw-register`: a transaction that reads a version and writes another one makes the later one. From read committed on
+    /// this is implied, and used whatever is said here; the field is kept for those who ask as they ask Elle.
     pub writes_follow_reads_keys: bool,
     /// `rw-register`: each key by itself is sequentially consistent.
     pub sequential_keys: bool,

@@ -143,3 +143,18 @@ fn a_stale_read_of_a_register_raises_the_alarm_at_once() {
     assert_eq!(alarm, Some(11), "with the answer of the stale read");
     assert_eq!(checker.finish(&history).observed, Observed::Violated);
 }
+
+#[test]
+fn prefixes_are_judged_by_the_model_that_is_asked_for() {
+    use checkers::Model as M;
+    use checkers::analysis::{Answer, Question, Workload, analyse};
+    let ask = |text: &str, model| {
+        let question = Question { models: vec![model], ..Question::usual(Workload::ListAppend) };
+        analyse(&notation::history(text), Workload::ListAppend, &question, &Budget::default()).answer
+    };
+    let forked = "0:{ax1} 1:{ay1} 2:rx1ry_ 3:rx_ry1 4:rx1ry1";
+    assert_eq!(ask(forked, M::Prefix), Answer::Invalid, "each saw what the other one missed");
+    assert_eq!(ask("0:{ax1} 1:{ay1} 2:rx1ry_ 3:rx1ry1", M::Prefix), Answer::Valid);
+    assert_eq!(ask("0:{ax1} 1:{ay1} 2:rx1ry_ 3:rx_ry_ 4:rx1ry1", M::ConsistentPrefix), Answer::Valid);
+    assert_eq!(ask("0:{ax1} 0:{ay1} 2:rx_ry1 4:rx1ry1", M::ConsistentPrefix), Answer::Invalid);
+}

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use histories::{Function, Guarantee, History};
+use histories::{Function, History};
 
 use super::{Analysis, Answer, Assumptions, Found, Group, Question, Workload};
 use crate::budget::{Budget, Meter};
@@ -28,8 +28,10 @@ enum Lens {
     Objects,
     /// Single operations as transactions of one step.
     Transactions,
-    /// Prefixes.
+    /// Prefixes of all writes.
     Prefix,
+    /// Prefixes of all transactions.
+    PrefixOfTransactions,
     /// Transactions without an order of versions.
     Transactional,
     /// One order of all operations that agrees with every session.
@@ -105,8 +107,10 @@ fn lenses_of(workload: Workload, model: Model, single: bool) -> (Vec<Lens>, bool
         (W::ListAppend | W::RwRegister | W::Register | W::CasRegister | W::Sessions, _) if sessions => {
             (vec![Lens::Sessions], true)
         }
-        (W::ListAppend | W::Sessions, Model::ConsistentPrefix) => (vec![Lens::Prefix], true),
-        (W::ListAppend, Model::Prefix) => (vec![Lens::Own, Lens::Prefix], true),
+        (W::ListAppend | W::RwRegister | W::Register | W::Sessions, Model::ConsistentPrefix) => {
+            (vec![Lens::Prefix], true)
+        }
+        (W::ListAppend | W::RwRegister, Model::Prefix) => (vec![Lens::Own, Lens::PrefixOfTransactions], true),
         (W::ListAppend, Model::Linearizable) if single => (vec![Lens::Objects], true),
         (W::RwRegister | W::Sessions, Model::Linearizable) if single => (vec![Lens::Objects], true),
         (W::RwRegister, Model::ReadCommitted | Model::ReadAtomic) => (vec![Lens::Own, Lens::Transactional], true),
@@ -132,7 +136,10 @@ fn through(history: &History, workload: Workload, lens: Lens, question: &Questio
         Lens::Sessions => weak::sessions::check(history, question, budget),
         Lens::Transactions => transactions::rw_register::check(history, question, budget),
         Lens::Objects => objects(workload)(history, question, budget),
-        Lens::Prefix => prefix(history),
+        Lens::Prefix => weak::prefix::check(history, question.assume.initial.as_ref(), &Meter::new(budget)),
+        Lens::PrefixOfTransactions => {
+            weak::prefix::transactional(history, question.assume.initial.as_ref(), &Meter::new(budget))
+        }
         Lens::Transactional => {
             let levels = levels(&question.models);
             weak::transactional::check(history, &levels, question.assume.initial.as_ref(), &Meter::new(budget))
@@ -184,22 +191,6 @@ fn levels(models: &[Model]) -> Vec<Level> {
         _ => None,
     };
     models.iter().filter_map(level).collect()
-}
-
-/// What the fold over reads of prefixes finds.
-fn prefix(history: &History) -> Found {
-    let mut found = Found::default();
-    let checker = crate::checker(Guarantee::ConsistentPrefix, &crate::CheckConfig::default());
-    for finding in crate::run(history, vec![checker]) {
-        found.checked.insert("reads", finding.counts.get("reads").copied().unwrap_or(0));
-        for anomaly in &finding.anomalies {
-            found.add(AnomalyType::NotPrefix, || anomaly.clone());
-        }
-        if let Some(group) = found.groups.get_mut(&AnomalyType::NotPrefix) {
-            group.count = finding.violations;
-        }
-    }
-    found
 }
 
 /// Looks at a history and answers the question.

@@ -68,7 +68,9 @@ fn look(history: &History, initial: Option<&Scalar>, meter: &Meter<'_>, cuts: bo
     let versions = Versions::new(evidence, &mut found);
     found.checked.insert("transactions", trace.lanes.items().len() as u64);
     found.checked.insert("keys", versions.known_count());
-    let mut graph = Edges { evidence, versions: &versions, list: Vec::new() };
+    // Of transactions the order of sessions is part of it, so a contradiction refutes only models that keep sessions.
+    let kind = if cuts { AnomalyType::NotPrefix } else { AnomalyType::NotPrefixProcess };
+    let mut graph = Edges { evidence, versions: &versions, kind, list: Vec::new() };
     match cuts {
         true => graph.cuts(),
         false => graph.transactions(),
@@ -93,6 +95,8 @@ enum Node {
 struct Edges<'a> {
     evidence: Evidence<'a>,
     versions: &'a Versions,
+    /// What a cycle is.
+    kind: AnomalyType,
     list: Vec<(u32, u32)>,
 }
 
@@ -216,7 +220,7 @@ impl Edges<'_> {
         for component in order(&parents, &nodes).components {
             let cycle = shortest(&parents, &component);
             let forked = self.is_fork(&cycle);
-            found.add(AnomalyType::NotPrefix, || self.tell(AnomalyType::NotPrefix, &cycle));
+            found.add(self.kind, || self.tell(self.kind, &cycle));
             if forked {
                 found.add(AnomalyType::LongFork, || self.tell(AnomalyType::LongFork, &cycle));
             }

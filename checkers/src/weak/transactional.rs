@@ -49,6 +49,7 @@ use super::repair::{Knot, ROUNDS, Wanted, repair};
 use super::trace::{Flaw, FlawKind, Grain, Trace};
 use crate::analysis::Found;
 use crate::budget::{Exhausted, Meter};
+use crate::finding::{Anomaly, RelationKind};
 use crate::models::AnomalyType;
 
 mod direct;
@@ -183,11 +184,24 @@ impl Looking<'_> {
     fn tell(&mut self, level: Level, initial: &[Suspect], knots: &[Knot]) {
         let (evidence, kind) = (self.evidence, level.anomaly());
         for suspect in initial {
-            self.found.add(kind, || evidence.missed(kind, suspect));
+            self.add(kind, || evidence.missed(kind, suspect));
         }
         for (component, conflicts) in knots {
-            self.found.add(kind, || evidence.cycle(kind, component, conflicts));
+            self.add(kind, || evidence.cycle(kind, component, conflicts));
         }
+    }
+
+    /// A contradiction that needs the order of a session refutes less than one that does not.
+    fn add(&mut self, kind: AnomalyType, case: impl FnOnce() -> Anomaly) {
+        if kind != AnomalyType::GMonotonic {
+            return self.found.add(kind, case);
+        }
+        let case = case();
+        let kind = match case.relations.iter().any(|r| r.kind == RelationKind::Process) {
+            true => AnomalyType::GMonotonicProcess,
+            false => kind,
+        };
+        self.found.add(kind, || Anomaly { kind: kind.name().to_owned(), ..case });
     }
 }
 

@@ -55,6 +55,7 @@ mod transaction;
 use histories::{Event, History};
 
 pub use level::Level;
+#[allow(unused_imports, reason = "each test file uses some of it")]
 pub use shape::{Keys, Shape, Workload};
 
 /// A history of a database of this level.
