@@ -56,7 +56,9 @@ use histories::{Event, History};
 
 pub use level::Level;
 #[allow(unused_imports, reason = "each test file uses some of it")]
-pub use shape::{Keys, Shape, Workload};
+#[allow(unused_imports, reason = "not every test chooses its keys")]
+pub use shape::Keys;
+pub use shape::{Shape, Workload};
 
 /// A history of a database of this level.
 pub fn run(level: Level, shape: &Shape) -> History {
