@@ -104,7 +104,7 @@ impl Side {
         let raw = self.raw(events);
         let defined = self.defined(&raw);
         let problem = Problem::new(&raw, raw.observed());
-        let complete = self.workload == Workload::ListAppend && problem.complete && !problem.torn;
+        let complete = self.workload == Workload::ListAppend && problem.complete;
         let told = raw.observed() == raw.certain();
         tally.histories += 1;
         tally.complete += u64::from(complete);

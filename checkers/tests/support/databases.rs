@@ -56,9 +56,7 @@ use histories::{Event, History};
 
 pub use level::Level;
 #[allow(unused_imports, reason = "each test file uses some of it")]
-#[allow(unused_imports, reason = "not every test chooses its keys")]
-pub use shape::Keys;
-pub use shape::{Shape, Workload};
+pub use shape::{Keys, Shape, Workload};
 
 /// A history of a database of this level.
 pub fn run(level: Level, shape: &Shape) -> History {
