@@ -6,7 +6,7 @@ mod support;
 use checkers::analysis::Analyzer;
 use checkers::classic::{bank, counter, long_fork, set, unique_ids};
 use checkers::{AnomalyType, Assumptions, Budget, Found};
-use histories::{History, Operation, Scalar, notation};
+use histories::{History, notation};
 
 use AnomalyType::*;
 use classic_support::recorded::recorded;

@@ -115,10 +115,10 @@ fn serial(state: &BTreeMap<Scalar, Scalar>, op: &Timed) -> Vec<BTreeMap<Scalar, 
     let Operation::Txn(micros) = op.answer.as_ref().unwrap_or(&op.question) else { return Vec::new() };
     for micro in micros {
         match micro {
-            Micro::Read { value: Some(Value::Scalar(value)), key } => {
-                if state.get(key).unwrap_or(&Scalar::Null) != value {
-                    return Vec::new();
-                }
+            Micro::Read { value: Some(Value::Scalar(value)), key }
+                if state.get(key).unwrap_or(&Scalar::Null) != value =>
+            {
+                return Vec::new();
             }
             Micro::Write { key, value } => drop(state.insert(key.clone(), value.clone())),
             _ => {}

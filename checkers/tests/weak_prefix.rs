@@ -15,7 +15,10 @@ fn violated(found: &Found) -> bool {
         assert!(!case.operations.is_empty() && !case.explanation.is_empty(), "{case:?}");
     }
     // A part of a transaction is told apart from what is no prefix of transactions for another reason.
-    found.groups.keys().any(|kind| matches!(kind, AnomalyType::NotPrefix | AnomalyType::NotPrefixProcess | AnomalyType::G1b))
+    found
+        .groups
+        .keys()
+        .any(|kind| matches!(kind, AnomalyType::NotPrefix | AnomalyType::NotPrefixProcess | AnomalyType::G1b))
 }
 
 fn not_prefix(events: &[Event]) -> bool {

@@ -219,7 +219,9 @@ impl<'a> Measuring<'a> {
         };
         let versions = (0..).zip(nodes).map(version).collect();
         let mut last = std::collections::HashMap::<u32, u32, rustc_hash::FxBuildHasher>::default();
-        (0..).zip(nodes).for_each(|(at, node)| drop(last.insert(*node, at + 1)));
+        for (at, node) in (0..).zip(nodes) {
+            last.insert(*node, at + 1);
+        }
         // A version that stands in no order known is taken for the newest, so that nothing is held against its reader.
         let question = |read: &OneRead| match read.from {
             INITIAL => 0,
