@@ -1,6 +1,6 @@
 //! From a history and a question to a verdict: which consistency models does it rule out?
 //!
-//! The [fold checkers](crate::checker) observe one guarantee each. An analysis looks at the whole of a history through
+//! The fold checkers observe one guarantee each. An analysis looks at the whole of a history through
 //! a [`Workload`], finds every anomaly it can, and asks the [tables of models](crate::models) what they rule out.
 
 mod judge;

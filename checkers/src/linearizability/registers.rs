@@ -1,8 +1,8 @@
 //! Registers that are read, written, and compared and set.
 //!
 //! A history of registers is linearizable iff the history of each register is (Herlihy and Wing 1990, *locality*), so each key is
-//! judged by itself, several at a time. Where all values written to a key are different, [`zones`] decide in linear time,
-//! for any number of clients and of unknown outcomes; where they repeat, the [search](front) does, and it may run out.
+//! judged by itself, several at a time. Where all values written to a key are different, `zones` decide in linear time,
+//! for any number of clients and of unknown outcomes; where they repeat, the search does, and it may run out.
 //!
 //! # What an operation says
 //! - A read that was answered: the register held this. Any other read: nothing.

@@ -26,7 +26,7 @@
 //!   version in the set, and `ww` from the start to each change. (Elle passes over the `ww` of plain writes.)
 //! - A read after the transaction's own change of the object says nothing.
 //!
-//! The understood predicates are in [`matching`]; a read by another one is a doubt. A read by predicate costs a look at
+//! The understood predicates are in `matching`; a read by another one is a doubt. A read by predicate costs a look at
 //! every object.
 //!
 //! # What it does not detect

@@ -368,3 +368,48 @@ impl Visitor for All<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/weak_reference/mod.rs"]
+mod weak_reference;
+
+#[cfg(test)]
+mod tests {
+    use histories::History;
+
+    use super::super::trace::Grain;
+    use super::weak_reference::{Rng, Shape, history};
+    use super::*;
+    use crate::Budget;
+
+    fn found(trace: &Trace, limits: (usize, usize)) -> [bool; 3] {
+        let nodes = order(&Parents::of_trace(trace), &trace.by_completion).nodes;
+        let found = contradictions(trace, nodes, true, limits, &Meter::new(&Budget::default())).expect("no limits");
+        [!found.initial.is_empty(), !found.overwritten.is_empty(), !found.conflicts.is_empty()]
+    }
+
+    #[test]
+    fn without_patience_and_without_rounds_the_verdict_is_the_same() {
+        let shapes = [
+            Shape { fresh: 75, operations: 14, nothing: 3, ..Shape::default() },
+            Shape { fresh: 60, operations: 8, keys: 1, ..Shape::default() },
+            Shape { lists: true, operations: 7, ..Shape::default() },
+            Shape { steps: 3, operations: 6, fresh: 70, ..Shape::default() },
+        ];
+        let mut counts = [0; 3];
+        for (seed, shape) in (0..24_000).zip(shapes.iter().cycle()) {
+            let history = History::from_events(&history(&mut Rng(seed), *shape));
+            let grain = if seed % 2 == 0 { Grain::Operation } else { Grain::Transaction };
+            let trace = Trace::new(&history, grain, None);
+            if !order(&Parents::of_trace(&trace), &trace.by_completion).components.is_empty() {
+                continue;
+            }
+            let usual = found(&trace, (ROUNDS, usize::MAX));
+            for limits in [(0, usize::MAX), (0, 0), (1, 0), (ROUNDS, 0)] {
+                assert_eq!(found(&trace, limits), usual, "{limits:?} of seed {seed}");
+            }
+            counts.iter_mut().zip(usual).for_each(|(count, is)| *count += u32::from(is));
+        }
+        assert!(counts.iter().all(|count| *count > 300), "{counts:?}");
+    }
+}

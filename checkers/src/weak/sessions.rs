@@ -4,9 +4,9 @@
 //!   guarantees of sessions  ◀──  PRAM  ◀──  causal memory (CM)  ──▶  causal consistency (CC)
 //!                                          causal convergence (CCv)  ──▶  causal consistency (CC)
 //! ```
-//! Each arrow leads to what is implied. The definitions stand in [`causal`](super::causal),
-//! [`memory`](super::memory) and [`guarantees`](super::guarantees); what counts as a session, and what becomes of
-//! writes of unknown outcome and of values written twice, in [`trace`](super::trace). A transaction counts as its
+//! Each arrow leads to what is implied. The definitions stand in `causal`,
+//! `memory` and `guarantees`; what counts as a session, and what becomes of
+//! writes of unknown outcome and of values written twice, in `trace`. A transaction counts as its
 //! steps one after the other, a compare-and-set as a read and a write.
 //!
 //! A contradiction is named after the weakest form that it contradicts, and is not repeated for the stronger ones: where

@@ -20,7 +20,7 @@
 //! **Registers as a whole** have a figure that needs no order (Golab, Li, Shah: *Analyzing Consistency Properties for Fun
 //! and Profit*, PODC 2011): Δ, the least time by which all reads would have to be invoked earlier so that the history were
 //! linearizable. It is found by bisection over the test of zones of Gibbons and Korach (*Testing Shared Memories*, SIAM
-//! J. Comput. 1997), and only where the test fails with Δ = 0 (see [`zones`]).
+//! J. Comput. 1997), and only where the test fails with Δ = 0 (see `zones`).
 //!
 //! **What is left out:** reads of values that nobody wrote, or that several wrote (a doubt says of how many keys), transactions'
 //! reads of what they wrote themselves, and other objects than lists and registers.

@@ -33,7 +33,7 @@
 //! **Cost.** Read committed and read atomic look, for each transaction and each that it reads from, at the smaller
 //! of what the one reads and the other writes: n^1.5 steps for n operations at worst, which is the best possible (Møldrup,
 //! Pavlogiannis: *AWDIT*, PLDI 2025), and nearly always n. What is found is held against a guessed order
-//! ([`repair`](super::repair)). Causal consistency is in [`causal`](super::causal).
+//! (`repair`). Causal consistency is in `causal`.
 //!
 //! # What it does not detect
 //!
