@@ -5,10 +5,20 @@ mod weak_reference;
 use checkers::weak::sessions::{self, Levels};
 use checkers::{AnomalyType, Budget, Meter};
 use histories::{Event, History};
+use weak_reference::guarantees::Guarantee;
 use weak_reference::orders::{Op, operations, some_choice};
 use weak_reference::{Shape, agree, guarantees};
 
-fn violated(events: &[Event], guarantee: AnomalyType) -> bool {
+fn anomaly(guarantee: Guarantee) -> AnomalyType {
+    match guarantee {
+        Guarantee::MonotonicReads => AnomalyType::NonMonotonicRead,
+        Guarantee::ReadYourWrites => AnomalyType::NotReadYourWrites,
+        Guarantee::MonotonicWrites => AnomalyType::NonMonotonicWrites,
+        Guarantee::WritesFollowReads => AnomalyType::NotWritesFollowReads,
+    }
+}
+
+fn violated(events: &[Event], guarantee: Guarantee) -> bool {
     let history = History::from_events(events);
     let levels = Levels { guarantees: true, ..Levels::NONE };
     let found = sessions::levels(&history, levels, None, &Meter::new(&Budget::default()));
@@ -17,11 +27,11 @@ fn violated(events: &[Event], guarantee: AnomalyType) -> bool {
         assert!(case.relations.iter().all(|r| known(r.from) && known(r.to)), "{case:?}");
         assert!(!case.explanation.is_empty() && !case.operations.is_empty(), "{case:?}");
     }
-    found.groups.contains_key(&guarantee)
+    found.groups.contains_key(&anomaly(guarantee))
 }
 
 /// A read of what nobody can have written is another anomaly, and says nothing here.
-fn held_by_definition(events: &[Event], guarantee: AnomalyType) -> bool {
+fn held_by_definition(events: &[Event], guarantee: Guarantee) -> bool {
     let all = operations(events);
     let possible = |op: &Op| guarantees::is_explained(&all, op);
     some_choice(events, |ops| {
@@ -30,7 +40,7 @@ fn held_by_definition(events: &[Event], guarantee: AnomalyType) -> bool {
     })
 }
 
-fn compare(guarantee: AnomalyType, shapes: &[Shape], each: u64) {
+fn compare(guarantee: Guarantee, shapes: &[Shape], each: u64) {
     for shape in shapes {
         agree(*shape, 0..each, |e| violated(e, guarantee), |e| !held_by_definition(e, guarantee));
     }
@@ -56,24 +66,24 @@ const EACH: u64 = 13_000;
 
 #[test]
 fn monotonic_reads() {
-    compare(AnomalyType::NonMonotonicRead, &[registers(), lists()].concat(), EACH);
+    compare(Guarantee::MonotonicReads, &[registers(), lists()].concat(), EACH);
 }
 
 #[test]
 fn read_your_writes() {
-    compare(AnomalyType::NotReadYourWrites, &[registers(), lists()].concat(), EACH);
+    compare(Guarantee::ReadYourWrites, &[registers(), lists()].concat(), EACH);
 }
 
 #[test]
 fn writes_follow_reads() {
     let on_one_key = |shape: Shape| Shape { keys: 1, ..shape };
     let shapes: Vec<Shape> = registers().into_iter().chain(lists()).map(on_one_key).collect();
-    compare(AnomalyType::NotWritesFollowReads, &shapes, EACH);
+    compare(Guarantee::WritesFollowReads, &shapes, EACH);
 }
 
 #[test]
 fn monotonic_writes() {
     // Without a recorded order, only lists contradict it.
     let sure = Shape { operations: 10, sessions: 2, keys: 1, ..lists()[0] };
-    compare(AnomalyType::NonMonotonicWrites, &[sure, Shape { overlaps: 30, ..sure }], EACH * 4);
+    compare(Guarantee::MonotonicWrites, &[sure, Shape { overlaps: 30, ..sure }], EACH * 4);
 }

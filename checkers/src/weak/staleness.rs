@@ -33,6 +33,7 @@ mod zones;
 use std::collections::BTreeMap;
 
 use histories::{EventIndex, History, KeyId, Scalar};
+use rustc_hash::FxHashMap;
 
 use super::evidence::Evidence;
 use super::table::Table;
@@ -239,7 +240,7 @@ impl<'a> Measuring<'a> {
         };
         let mut versions: Vec<Version> = writers.iter().map(version).collect();
         versions.sort_unstable_by_key(|version| version.order);
-        let mut effect = std::collections::HashMap::<u32, u32, rustc_hash::FxBuildHasher>::default();
+        let mut effect: FxHashMap<u32, u32> = FxHashMap::default();
         for read in reads.iter().filter(|read| read.from != INITIAL) {
             let effect = effect.entry(read.from).or_insert(self.completed[read.from as usize]);
             *effect = (*effect).min(self.completed[read.reader as usize]);

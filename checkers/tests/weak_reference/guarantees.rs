@@ -2,13 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use checkers::AnomalyType;
 use histories::{Scalar, Value};
 
 use super::orders::{Before, Op, What, closed, has, session_order, some_order};
 
-/// Whether a guarantee, named by what violates it, holds.
-pub fn holds(ops: &[Op], guarantee: AnomalyType) -> bool {
+/// One of the four.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Guarantee {
+    MonotonicReads,
+    ReadYourWrites,
+    MonotonicWrites,
+    WritesFollowReads,
+}
+
+/// Whether a guarantee holds.
+pub fn holds(ops: &[Op], guarantee: Guarantee) -> bool {
     let keys: BTreeSet<&Scalar> = ops.iter().map(|op| &op.key).collect();
     keys.into_iter().all(|key| {
         let ops: Vec<&Op> = ops.iter().filter(|op| op.key == *key).collect();
@@ -38,7 +46,7 @@ fn version(ops: &[&Op], order: &[usize], value: &Scalar) -> Option<usize> {
     order.iter().position(|i| ops[*i].what == What::Write(value.clone())).map(|at| at + 1)
 }
 
-fn register(ops: &[&Op], guarantee: AnomalyType) -> bool {
+fn register(ops: &[&Op], guarantee: Guarantee) -> bool {
     let owned: Vec<Op> = ops.iter().map(|op| (*op).clone()).collect();
     let so = closed(session_order(&owned));
     let writers: BTreeSet<u32> = ops.iter().filter(|op| op.is_write()).map(|op| op.session).collect();
@@ -54,10 +62,10 @@ fn register(ops: &[&Op], guarantee: AnomalyType) -> bool {
             (0..ops.len()).filter(|a| has(so[b], *a)).all(|a| {
                 let (Some(first), Some(second)) = (at(ops[a]), at(ops[b])) else { return false };
                 match (guarantee, ops[a].is_write(), ops[b].is_write()) {
-                    (AnomalyType::NonMonotonicRead, false, false)
-                    | (AnomalyType::NotReadYourWrites, true, false)
-                    | (AnomalyType::NonMonotonicWrites, true, true)
-                    | (AnomalyType::NotWritesFollowReads, false, true) => first <= second,
+                    (Guarantee::MonotonicReads, false, false)
+                    | (Guarantee::ReadYourWrites, true, false)
+                    | (Guarantee::MonotonicWrites, true, true)
+                    | (Guarantee::WritesFollowReads, false, true) => first <= second,
                     _ => true,
                 }
             })
@@ -73,7 +81,7 @@ fn elements(op: &Op) -> Vec<Scalar> {
     }
 }
 
-fn list(ops: &[&Op], guarantee: AnomalyType) -> bool {
+fn list(ops: &[&Op], guarantee: Guarantee) -> bool {
     let owned: Vec<Op> = ops.iter().map(|op| (*op).clone()).collect();
     let so = closed(session_order(&owned));
     let reads: Vec<&&Op> = ops.iter().filter(|op| !op.is_write()).collect();
@@ -88,10 +96,10 @@ fn list(ops: &[&Op], guarantee: AnomalyType) -> bool {
         (0..ops.len()).filter(|a| has(so[b], *a)).all(|a| {
             let (first, second) = (elements(ops[a]), elements(ops[b]));
             match (guarantee, ops[a].is_write(), ops[b].is_write()) {
-                (AnomalyType::NonMonotonicRead, false, false) | (AnomalyType::NotReadYourWrites, true, false) => {
+                (Guarantee::MonotonicReads, false, false) | (Guarantee::ReadYourWrites, true, false) => {
                     first.iter().all(|element| second.contains(element))
                 }
-                (AnomalyType::NonMonotonicWrites, true, true) | (AnomalyType::NotWritesFollowReads, false, true) => {
+                (Guarantee::MonotonicWrites, true, true) | (Guarantee::WritesFollowReads, false, true) => {
                     before(&first, &second[0])
                 }
                 _ => true,
