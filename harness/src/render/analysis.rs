@@ -1,7 +1,7 @@
 //! The answer of an analysis: for people, and as one JSON object.
 
 use checkers::analysis::{Answer, Group};
-use checkers::{Anomaly, Model, minimal};
+use checkers::{Anomaly, Model, minimal, models};
 use histories::{EventIndex, History, notation};
 use serde_json::{Value as Json, json};
 
@@ -13,6 +13,8 @@ use crate::cli::analyse::{Analysed, refuted};
 
 /// How many anomalies of a kind are told in text.
 const TOLD: usize = 1;
+/// How many lines of an argument, and how many of its relations.
+const LINES: usize = 12;
 
 /// For people.
 pub fn text(analysed: &Analysed, history: &History) -> String {
@@ -28,10 +30,13 @@ pub fn text(analysed: &Analysed, history: &History) -> String {
     table.row(["asked".into(), Cell::new(asked(analysed))]);
     let checked: Vec<String> = analysis.checked.iter().map(|(what, count)| format!("{count} {what}")).collect();
     table.row(["checked".into(), Cell::new(checked.join(", "))]);
+    let prohibited = models::prohibited(&analysed.question.models, &analysed.question.anomalies);
     for group in &analysis.groups {
+        let allowed = if prohibited.contains(&group.kind) { "" } else { ", which was not asked about" };
         let first = group.cases.first().map(|c| numbers(&c.operations)).unwrap_or_default();
         let count = if group.count == 1 { String::new() } else { format!(" × {}", group.count) };
-        table.row([Cell::styled("found", STRONG), Cell::new(format!("{}{count}  first: {first}", group.kind))]);
+        table
+            .row([Cell::styled("found", STRONG), Cell::new(format!("{}{count}  first: {first}{allowed}", group.kind))]);
     }
     for (name, models) in [("not", &analysis.not), ("also not", &analysis.also_not), ("besides not", &analysis.besides)]
     {
@@ -40,7 +45,7 @@ pub fn text(analysed: &Analysed, history: &History) -> String {
         }
     }
     out.push_str(&table.render());
-    for group in &analysis.groups {
+    for group in analysis.groups.iter().filter(|g| prohibited.contains(&g.kind)) {
         out.push_str(&told(group, history));
     }
     for doubt in &analysis.doubts {
@@ -74,10 +79,14 @@ fn told(group: &Group, history: &History) -> String {
     for case in group.cases.iter().take(TOLD) {
         let key = case.key.as_ref().map(|k| format!(" on {k}")).unwrap_or_default();
         out.push_str(&format!("\n  {}{}\n", Painted(STRONG, &case.kind), Painted(DIM, key)));
-        for line in wrap(&case.explanation, 100) {
+        let words = wrap(&case.explanation, 100);
+        for line in words.iter().take(LINES) {
             out.push_str(&format!("    {line}\n"));
         }
-        for relation in &case.relations {
+        if words.len() > LINES {
+            out.push_str(&format!("    … and {} lines more: --format json has them all\n", words.len() - LINES));
+        }
+        for relation in case.relations.iter().take(LINES) {
             let kind = checkers::relation_name(relation.kind);
             let line = format!("#{} → #{} {kind}: {}", relation.from, relation.to, relation.reason);
             for line in wrap(&line, 96) {

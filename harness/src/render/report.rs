@@ -13,6 +13,9 @@ use crate::verdict::Row;
 /// How many operations of an anomaly are shown in a report; `inspect` shows all.
 const OPERATIONS: usize = 3;
 
+/// How many lines of an argument; `inspect` shows all.
+const LINES: usize = 8;
+
 /// One run, in full.
 pub fn report(report: &Report, history: &History) -> String {
     let mut out = what_ran(report);
@@ -157,8 +160,12 @@ fn operations(report: &Report) -> String {
 fn proof(guarantee: Guarantee, row: &Row, history: &History) -> String {
     let Some(first) = row.anomalies.first() else { return String::new() };
     let mut out = format!("  {} {}\n", Painted(STRONG, guarantee.title()), Painted(DIM, &first.kind));
-    for line in wrap(&first.explanation, 100) {
+    let words = wrap(&first.explanation, 100);
+    for line in words.iter().take(LINES) {
         out.push_str(&format!("    {line}\n"));
+    }
+    if words.len() > LINES {
+        out.push_str(&format!("    … and {} lines more\n", words.len() - LINES));
     }
     let mut table = Table::new(2);
     for index in telling(&first.operations, history.len()) {
