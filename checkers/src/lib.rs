@@ -3,7 +3,7 @@
 //! - [`mod@checker`]: what a checker is: a fold over a history that may still be growing.
 //! - [`finding`]: what a checker says: observed, anomalies, evidence.
 //! - [`graph()`]: the evidence as a graph, and [`dot`] of it.
-//! - [`mod@minimal`]: the fewest operations that still show an anomaly; [`mod@svg`]: a picture of them.
+//! - [`minimal`]: the fewest operations that still show an anomaly; [`mod@svg`]: a picture of them.
 //! - [`registry`]: all checkers, and [`check`], which runs them over a recorded history.
 //!
 //! Whole histories at once, under a question and a budget:
@@ -50,7 +50,7 @@ pub use budget::{Budget, Exhausted, Meter};
 pub use checker::{About, Checker};
 pub use finding::{Anomaly, Finding, Observed, Relation, RelationKind};
 pub use graph::{dot, graph, name as relation_name};
-pub use minimal::{Minimal, minimal};
+pub use minimal::{Minimal, Shrinker};
 pub use models::{AnomalyType, Model};
 pub use registry::{CheckConfig, about, all, check, checker, run};
 pub use svg::{Drawn, svg};

@@ -8,6 +8,7 @@
 
 mod watch;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use histories::{Guarantee, History};
@@ -16,6 +17,7 @@ use crate::analysis::{self, Assumptions, Found, Part, Question, Workload};
 use crate::budget::Budget;
 use crate::checker::About;
 use crate::finding::{Finding, Observed};
+use crate::fold::words::count;
 use crate::models::{self, AnomalyType, Model};
 
 pub(crate) use watch::AtTheEnd;
@@ -147,8 +149,10 @@ pub fn whole(history: &History, guarantees: &[Guarantee], budget: &Budget<'_>) -
     let lenses: BTreeSet<Lens> = guarantees.iter().filter_map(|g| Lens::of(*g)).collect();
     let mut seen = Vec::new();
     for part in analysis::parts(history) {
+        // Nothing is taken out of a history that is all one part.
+        let own = if part.is_whole() { Cow::Borrowed(history) } else { Cow::Owned(part.of(history)) };
         for lens in &lenses {
-            seen.extend(look(history, &part, *lens, budget));
+            seen.extend(look(&own, &part, *lens, budget));
         }
     }
     let kinds: BTreeSet<AnomalyType> = seen.iter().flat_map(|s| s.found.groups.keys().copied()).collect();
@@ -158,26 +162,22 @@ pub fn whole(history: &History, guarantees: &[Guarantee], budget: &Budget<'_>) -
     Whole { findings, not, also_not, besides }
 }
 
-/// What this lens shows of a part; `None` where it shows nothing.
+/// What this lens shows of a part, whose history this is; `None` where it shows nothing.
 fn look(history: &History, part: &Part, lens: Lens, budget: &Budget<'_>) -> Option<Seen> {
     let transactional = matches!(part.workload, Workload::ListAppend | Workload::RwRegister | Workload::Predicate);
-    let single =
-        |history: &History| history.operations().all(|o| history.micros(history.payload(o.invocation)).is_empty());
+    let single = || history.operations().all(|o| history.micros(history.payload(o.invocation)).is_empty());
     let run = |workload, models: &[Model]| {
-        let own = part.of(history);
         let question = Question { models: models.to_vec(), anomalies: Vec::new(), assume: Assumptions::default() };
-        let found = analysis::look(&own, workload, &question, budget);
+        let found = analysis::look(history, workload, &question, budget);
         Some(Seen { part: part.clone(), by: lens, found })
     };
     match lens {
-        Lens::Transactions if transactional && !single(&part.of(history)) => {
-            run(part.workload, &[Model::StrongSerializable])
-        }
+        Lens::Transactions if transactional && !single() => run(part.workload, &[Model::StrongSerializable]),
         Lens::Sessions if matches!(part.workload, Workload::Register | Workload::CasRegister) || transactional => {
             run(Workload::Sessions, &[Model::CausalMemory, Model::Pram])
         }
         Lens::Linear => match part.workload {
-            Workload::ListAppend if single(&part.of(history)) => run(Workload::AppendLog, &[Model::Linearizable]),
+            Workload::ListAppend if single() => run(Workload::AppendLog, &[Model::Linearizable]),
             Workload::Set => run(Workload::MembershipSet, &[Model::Linearizable]),
             Workload::Queue | Workload::Bank | Workload::UniqueIds | Workload::LongFork => None,
             _ if transactional => None,
@@ -213,7 +213,9 @@ fn finding(guarantee: Guarantee, model: Model, seen: &[Seen]) -> Finding {
         Observed::Unknown => doubts.iter().take(1).map(|d| (*d).clone()).collect(),
         Observed::Held => {
             let objects = seen.iter().map(|s| s.part.keys.iter().filter(|k| **k).count()).sum::<usize>();
-            format!("{} on {}", counted(operations, "operation"), counted(objects as u64, "object"))
+            let (operations, objects) =
+                (count(operations, "operation", "operations"), count(objects as u64, "object", "objects"));
+            format!("{operations} on {objects}")
         }
     };
     let anomalies = groups.iter().flat_map(|(_, g)| g.cases.iter().cloned()).take(Finding::KEPT).collect();
@@ -230,8 +232,4 @@ fn kinds(groups: &[(&AnomalyType, &analysis::Group)]) -> String {
         }
     }
     counts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect::<Vec<_>>().join(", ")
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -10,7 +10,7 @@
 use std::fs;
 use std::path::Path;
 
-use checkers::{Anomaly, Drawn, minimal};
+use checkers::{Anomaly, Drawn, Minimal};
 use histories::file::HistoryWriter;
 use histories::{EventIndex, History, Kind, notation};
 use serde_json::json;
@@ -18,20 +18,22 @@ use serde_json::json;
 use crate::failure::{Failure, HARNESS};
 use crate::render::timeline::short;
 
-/// Writes the evidence of these anomalies into a directory, which is made. `shows` says whether a history has an
-/// anomaly of a kind. The files are numbered from `before` + 1 on; returns the last number.
+/// Finds the fewest operations that still show an anomaly.
+pub type Smallest<'a> = dyn Fn(&Anomaly) -> Option<Minimal> + 'a;
+
+/// Writes the evidence of these anomalies into a directory, which is made. The files are numbered from `before` + 1 on; returns the last number.
 pub fn write<'a>(
     dir: &Path,
     before: usize,
     history: &History,
     anomalies: impl Iterator<Item = &'a Anomaly>,
-    shows: impl Fn(&str, &History) -> bool,
+    smallest: &Smallest<'_>,
 ) -> Result<usize, Failure> {
     fs::create_dir_all(dir).map_err(|e| Failure::file(HARNESS, "make the directory", dir, &e))?;
     let mut count = before;
     for anomaly in anomalies {
         count += 1;
-        one(dir, count, history, anomaly, &shows)?;
+        one(dir, count, history, anomaly, smallest)?;
     }
     Ok(count)
 }
@@ -41,7 +43,7 @@ fn one(
     number: usize,
     history: &History,
     anomaly: &Anomaly,
-    shows: &impl Fn(&str, &History) -> bool,
+    smallest: &Smallest<'_>,
 ) -> Result<(), Failure> {
     let name = format!("{number:02}-{}", file_name(&anomaly.kind));
     let write = |suffix: &str, text: String| {
@@ -49,25 +51,29 @@ fn one(
         fs::write(&path, text).map_err(|e| Failure::file(HARNESS, "write", &path, &e))
     };
     write("svg", checkers::svg(anomaly, |op| drawn(history, op)))?;
-    write("dot", checkers::dot(anomaly, |op| format!("#{op} {}", drawn(history, op).label)))?;
+    write("dot", dot(history, anomaly))?;
     let mut text = format!("{}\n\n{}\n\n", anomaly.kind, anomaly.explanation);
     for relation in &anomaly.relations {
         let kind = checkers::relation_name(relation.kind);
         text.push_str(&format!("#{} -> #{} {kind}: {}\n", relation.from, relation.to, relation.reason));
     }
-    match minimal(history, anomaly, |part| shows(&anomaly.kind, part)) {
+    match smallest(anomaly) {
         Some(found) => {
             let path = dir.join(format!("{name}.jsonl"));
-            smallest(&path, &found).map_err(|e| Failure::file(HARNESS, "write", &path, &e))?;
-            let events: Vec<_> = found.history.events().map(|e| found.history.event(e)).collect();
-            text.push_str(&format!("\nthe fewest operations that still show it:\n{}\n", notation::print(&events)));
+            write_minimal(&path, &found).map_err(|e| Failure::file(HARNESS, "write", &path, &e))?;
+            text.push_str(&format!("\nthe fewest operations that still show it:\n{}\n", in_notation(&found.history)));
         }
         None => text.push_str("\nno smaller history shows it\n"),
     }
     write("txt", text)
 }
 
-fn smallest(path: &Path, found: &checkers::Minimal) -> std::io::Result<()> {
+/// The operations and relations as a graph, for Graphviz.
+pub fn dot(history: &History, anomaly: &Anomaly) -> String {
+    checkers::dot(anomaly, |op| format!("#{op} {}", drawn(history, op).label))
+}
+
+fn write_minimal(path: &Path, found: &Minimal) -> std::io::Result<()> {
     let places: Vec<u32> = found.places.iter().map(|e| e.0).collect();
     let mut about = serde_json::Map::new();
     about.insert("events_of_the_whole".into(), json!(places));
@@ -76,6 +82,11 @@ fn smallest(path: &Path, found: &checkers::Minimal) -> std::io::Result<()> {
         writer.append(&found.history.event(event))?;
     }
     writer.close().map(|_| ())
+}
+
+/// A history on one line.
+pub fn in_notation(history: &History) -> String {
+    notation::print(&history.events().map(|e| history.event(e)).collect::<Vec<_>>())
 }
 
 /// How an operation is drawn: in its process's lane, with what it did.

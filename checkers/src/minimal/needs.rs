@@ -12,23 +12,16 @@
 //! A closed part of a history that satisfies a model satisfies it too: of a serial order that explains the whole,
 //! what is left of it explains the part. So an anomaly of a closed part is one of the whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use histories::{EventIndex, Function, History, ItemFunction, KeyId, Kind, MicroFunction, Payload, ValueId};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What an operation can see or change: a value of an object, or the whole of an object, or everything.
 type Thing = (u32, u32);
 
 const ALL: u32 = u32::MAX;
 const EVERYTHING: Thing = (ALL, ALL);
-
-/// What every operation sees and changes.
-pub(super) struct Needs {
-    sees: BTreeMap<EventIndex, Vec<Thing>>,
-    changes: BTreeMap<EventIndex, Vec<Thing>>,
-    seen_by: BTreeMap<Thing, Vec<EventIndex>>,
-    changed_by: BTreeMap<Thing, Vec<EventIndex>>,
-}
 
 /// What is done to an object besides reading and writing it.
 #[derive(Clone, Copy, Default)]
@@ -40,65 +33,89 @@ struct Uses {
     locked: bool,
 }
 
-impl Needs {
+/// Who changed what, in a whole history: where an operation finds what it needs.
+pub(super) struct Needs<'h> {
+    history: &'h History,
+    uses: Vec<Uses>,
+    /// Whether there are operations of which is not known what they see.
+    odd: bool,
+    changed_by: FxHashMap<Thing, Vec<EventIndex>>,
+}
+
+impl<'h> Needs<'h> {
     /// Of all operations of clients.
-    pub fn new(history: &History) -> Self {
-        let uses = uses(history);
+    pub fn new(history: &'h History) -> Self {
         let odd = history.operations().any(|o| is_odd(history, o.invocation));
-        let mut needs = Needs {
-            sees: BTreeMap::new(),
-            changes: BTreeMap::new(),
-            seen_by: BTreeMap::new(),
-            changed_by: BTreeMap::new(),
-        };
+        let mut needs = Needs { history, uses: uses(history), odd, changed_by: FxHashMap::default() };
         for operation in history.operations() {
-            let answer = operation.completion.filter(|_| operation.outcome == Kind::Ok).unwrap_or(operation.invocation);
-            let mut of = Of { sees: Vec::new(), changes: Vec::new() };
-            if odd {
-                of.both(EVERYTHING);
+            for thing in needs.of(operation.invocation).changes {
+                needs.changed_by.entry(thing).or_default().push(operation.invocation);
             }
-            of.operation(history, answer, operation.outcome, &uses);
-            needs.insert(operation.invocation, of);
         }
         needs
     }
 
-    fn insert(&mut self, operation: EventIndex, of: Of) {
-        for thing in &of.sees {
-            self.seen_by.entry(*thing).or_default().push(operation);
+    fn of(&self, invocation: EventIndex) -> Of {
+        let outcome = self.history.outcome(invocation);
+        let answer = self.history.pair_of(invocation).filter(|_| outcome == Kind::Ok).unwrap_or(invocation);
+        let mut of = Of { sees: Vec::new(), changes: Vec::new() };
+        if self.odd {
+            of.both(EVERYTHING);
         }
-        for thing in &of.changes {
-            self.changed_by.entry(*thing).or_default().push(operation);
-        }
-        self.sees.insert(operation, of.sees);
-        self.changes.insert(operation, of.changes);
+        of.operation(self.history, answer, outcome, &self.uses);
+        of
     }
 
-    /// These operations and all that they need.
-    pub fn with_needed(&self, operations: &[EventIndex]) -> Vec<EventIndex> {
-        closure(operations, &self.sees, &self.changed_by)
+    /// These operations and all that they need; `None` if that is more than `most`.
+    pub fn with_needed(&self, operations: &[EventIndex], most: usize) -> Option<Vec<EventIndex>> {
+        closure(operations, most, |operation| self.of(operation).sees, &self.changed_by)
+    }
+}
+
+/// Who saw what, in a part of a history: who cannot stay when an operation goes.
+pub(super) struct Needing<'n> {
+    needs: &'n Needs<'n>,
+    seen_by: FxHashMap<Thing, Vec<EventIndex>>,
+}
+
+impl<'n> Needing<'n> {
+    /// Of these operations.
+    pub fn new(needs: &'n Needs<'n>, operations: &[EventIndex]) -> Self {
+        let mut seen_by: FxHashMap<Thing, Vec<EventIndex>> = FxHashMap::default();
+        for operation in operations {
+            for thing in needs.of(*operation).sees {
+                seen_by.entry(thing).or_default().push(*operation);
+            }
+        }
+        Needing { needs, seen_by }
     }
 
     /// These operations and all that need them.
     pub fn with_needing(&self, operations: &[EventIndex]) -> BTreeSet<EventIndex> {
-        closure(operations, &self.changes, &self.seen_by).into_iter().collect()
+        let all = closure(operations, usize::MAX, |operation| self.needs.of(operation).changes, &self.seen_by);
+        all.into_iter().flatten().collect()
     }
 }
 
+/// These operations, those that have a thing in common with one of them, and so on.
 fn closure(
     operations: &[EventIndex],
-    things: &BTreeMap<EventIndex, Vec<Thing>>,
-    others: &BTreeMap<Thing, Vec<EventIndex>>,
-) -> Vec<EventIndex> {
+    most: usize,
+    things: impl Fn(EventIndex) -> Vec<Thing>,
+    others: &FxHashMap<Thing, Vec<EventIndex>>,
+) -> Option<Vec<EventIndex>> {
     let mut taken: BTreeSet<EventIndex> = operations.iter().copied().collect();
-    let mut done: BTreeSet<Thing> = BTreeSet::new();
+    let mut done: FxHashSet<Thing> = FxHashSet::default();
     let mut open: Vec<EventIndex> = operations.to_vec();
     while let Some(operation) = open.pop() {
-        for thing in things.get(&operation).into_iter().flatten().filter(|t| done.insert(**t)) {
-            open.extend(others.get(thing).into_iter().flatten().filter(|o| taken.insert(**o)));
+        if taken.len() > most {
+            return None;
+        }
+        for thing in things(operation).into_iter().filter(|thing| done.insert(*thing)) {
+            open.extend(others.get(&thing).into_iter().flatten().filter(|o| taken.insert(**o)));
         }
     }
-    taken.into_iter().collect()
+    (taken.len() <= most).then(|| taken.into_iter().collect())
 }
 
 /// An operation of which is not known what it sees.

@@ -1,11 +1,12 @@
 //! `splitbrain check --workload … --model …`: which consistency models does a history rule out?
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
 use checkers::analysis::{self, Analysis, Answer, Assumptions, Question, Workload};
-use checkers::{AnomalyType, Budget, Model, models};
+use checkers::{Anomaly, AnomalyType, Budget, Model, Shrinker, models};
 use histories::History;
 use histories::file::{self, InputFormat, Limits, Loaded};
 
@@ -107,13 +108,16 @@ pub fn analyse(path: &Path, asked: &Asked, args: &CheckArgs) -> Result<u8, Failu
     let damage = loaded.damage.as_ref().map(ToString::to_string);
     let file = path.display().to_string();
     let analysed = Analysed { file, analysis, question, event_count: history.len(), damage, seconds };
+    let shrinker = LazyCell::new(|| Shrinker::new(history));
+    let shows = shows(&analysed);
+    let smallest = |case: &Anomaly| shrinker.minimal(case, |part| shows(&case.kind, part));
     match args.format {
-        Format::Json => print(&render::json(&analysed, history, &shows(&analysed))),
+        Format::Json => print(&render::json(&analysed, &smallest)),
         Format::Text => print(&render::text(&analysed, history)),
     }
     if let Some(dir) = &args.evidence {
         let cases = analysed.analysis.groups.iter().flat_map(|g| g.cases.iter().take(args.most));
-        evidence::write(dir, 0, history, cases, |kind, part| shows(&analysed)(kind, part))?;
+        evidence::write(dir, 0, history, cases, &smallest)?;
     }
     Ok(analysed.code())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use checkers::whole::Whole;
-use checkers::{CheckConfig, Finding, Model, Observed};
+use checkers::{CheckConfig, Finding, Observed};
 use histories::file::Loaded;
 use histories::{Guarantee, History, Kind};
 use serde_json::{Value as Json, json};
@@ -17,6 +17,7 @@ use super::{names, print};
 use crate::analyses;
 use crate::failure::{Failure, USAGE, worst};
 use crate::plan::Plan;
+use crate::render::analysis::names as model_names;
 use crate::render::report;
 use crate::render::style::{COST, DIM, Painted};
 use crate::render::verdicts::{table, table_of_asked};
@@ -229,7 +230,7 @@ fn show(checked: &Checked, format: Format) -> Result<String, Failure> {
     let Whole { not, also_not, besides, .. } = &checked.whole;
     for (head, models) in [("not", not), ("also not", also_not), ("besides not", besides)] {
         if !models.is_empty() {
-            out.push_str(&format!("{head}: {}\n", names_of(models).join(", ")));
+            out.push_str(&format!("{head}: {}\n", model_names(models).join(", ")));
         }
     }
     for note in &checked.report.notes {
@@ -237,10 +238,6 @@ fn show(checked: &Checked, format: Format) -> Result<String, Failure> {
     }
     out.push_str(&report::conclusion(&checked.report));
     Ok(out)
-}
-
-fn names_of(models: &[Model]) -> Vec<&'static str> {
-    models.iter().map(|m| m.name()).collect()
 }
 
 /// The report, with the fields that every checked file has: `file`, `anomalies`, `not`, `also_not`, `checked`.
@@ -257,9 +254,9 @@ fn json_line(checked: &Checked) -> serde_json::Result<String> {
     let fields = [
         ("file", json!(checked.report.run)),
         ("anomalies", json!(anomalies)),
-        ("not", json!(names_of(&checked.whole.not))),
-        ("also_not", json!(names_of(&checked.whole.also_not))),
-        ("besides_not", json!(names_of(&checked.whole.besides))),
+        ("not", json!(model_names(&checked.whole.not))),
+        ("also_not", json!(model_names(&checked.whole.also_not))),
+        ("besides_not", json!(model_names(&checked.whole.besides))),
         ("checked", checked_counts),
         ("damage", json!(checked.damage)),
     ];

@@ -1,11 +1,14 @@
 //! `splitbrain inspect`: the verdict of a run, its evidence, and the timeline around it.
 
-use checkers::Observed;
+use std::cell::LazyCell;
+
+use checkers::{Anomaly, Observed, Shrinker};
 use histories::Guarantee;
 use histories::file;
 
 use super::args::InspectArgs;
 use super::{names, print};
+use crate::evidence as evidence_files;
 use crate::failure::{Failure, VALID};
 use crate::render::style::{BAD, DIM, Painted, STRONG};
 use crate::render::{evidence, report, timeline, verdicts};
@@ -85,14 +88,7 @@ fn violation(guarantee: Guarantee, row: &Row, history: &histories::History, args
 fn graphs(report: &Report, history: &histories::History, only: Option<Guarantee>, most: usize) -> String {
     let rows = report.judgement.guarantees.iter().filter(|(g, _)| only.is_none_or(|o| o == **g));
     let anomalies = rows.flat_map(|(_, row)| row.anomalies.iter().take(most));
-    let label = |operation: u32| {
-        let index = histories::EventIndex(operation);
-        let known = (operation as usize) < history.len();
-        let told = known.then(|| history.pair_of(index).filter(|c| history.kind(*c) == histories::Kind::Ok));
-        let text = told.map(|told| timeline::short(&history.operation(told.unwrap_or(index)).to_string()));
-        format!("#{operation} {}", text.unwrap_or_default())
-    };
-    anomalies.map(|anomaly| checkers::dot(anomaly, label)).collect()
+    anomalies.map(|anomaly| evidence_files::dot(history, anomaly)).collect()
 }
 
 /// Pictures, graphs and smallest histories of what would be shown.
@@ -103,13 +99,15 @@ fn write_evidence(
     only: Option<Guarantee>,
     most: usize,
 ) -> Result<(), Failure> {
+    let shrinker = LazyCell::new(|| Shrinker::new(history));
     let mut written = 0;
     for (guarantee, row) in report.judgement.guarantees.iter().filter(|(g, _)| only.is_none_or(|o| o == **g)) {
         let shows = |kind: &str, part: &histories::History| {
             let checker = checkers::checker(*guarantee, &checkers::CheckConfig::default());
             checkers::run(part, vec![checker]).iter().flat_map(|f| &f.anomalies).any(|a| a.kind == kind)
         };
-        written = crate::evidence::write(dir, written, history, row.anomalies.iter().take(most), shows)?;
+        let smallest = |case: &Anomaly| shrinker.minimal(case, |part| shows(&case.kind, part));
+        written = evidence_files::write(dir, written, history, row.anomalies.iter().take(most), &smallest)?;
     }
     print(&format!("{written} pieces of evidence in {}\n", dir.display()));
     Ok(())

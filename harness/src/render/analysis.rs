@@ -1,8 +1,8 @@
 //! The answer of an analysis: for people, and as one JSON object.
 
 use checkers::analysis::{Answer, Group};
-use checkers::{Anomaly, Model, minimal, models};
-use histories::{EventIndex, History, notation};
+use checkers::{Anomaly, Minimal, Model, models};
+use histories::{EventIndex, History};
 use serde_json::{Value as Json, json};
 
 use super::evidence::{operation, wrap};
@@ -10,6 +10,7 @@ use super::report::telling;
 use super::style::{BAD, DIM, GOOD, Painted, STRONG, UNKNOWN};
 use super::table::{Cell, Table};
 use crate::cli::analyse::{Analysed, refuted};
+use crate::evidence::{Smallest, in_notation};
 
 /// How many anomalies of a kind are told in text.
 const TOLD: usize = 1;
@@ -41,7 +42,7 @@ pub fn text(analysed: &Analysed, history: &History) -> String {
     for (name, models) in [("not", &analysis.not), ("also not", &analysis.also_not), ("besides not", &analysis.besides)]
     {
         if !models.is_empty() {
-            table.row([name.into(), Cell::new(names(models))]);
+            table.row([name.into(), Cell::new(names(models).join(", "))]);
         }
     }
     out.push_str(&table.render());
@@ -66,8 +67,9 @@ fn asked(analysed: &Analysed) -> String {
     models.chain(anomalies).collect::<Vec<_>>().join(", ")
 }
 
-fn names(models: &[Model]) -> String {
-    models.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ")
+/// What they are called.
+pub fn names(models: &[Model]) -> Vec<&'static str> {
+    models.iter().map(|m| m.name()).collect()
 }
 
 fn numbers(operations: &[u32]) -> String {
@@ -103,21 +105,21 @@ fn told(group: &Group, history: &History) -> String {
     out
 }
 
-/// One JSON object on one line.
-pub fn json(analysed: &Analysed, history: &History, shows: &dyn Fn(&str, &History) -> bool) -> String {
+/// One JSON object on one line. `smallest` finds the fewest operations that still show an anomaly.
+pub fn json(analysed: &Analysed, smallest: &Smallest<'_>) -> String {
     let analysis = &analysed.analysis;
-    let anomalies: Vec<Json> = analysis.groups.iter().map(|g| group(g, history, shows)).collect();
+    let anomalies: Vec<Json> = analysis.groups.iter().map(|g| group(g, smallest)).collect();
     let object = json!({
         "file": analysed.file,
         "verdict": analysis.answer,
         "reason": analysis.reason,
         "workload": analysis.workload.name(),
-        "models": analysed.question.models.iter().map(|m| m.name()).collect::<Vec<_>>(),
-        "refuted": refuted(analysed).iter().map(|m| m.name()).collect::<Vec<_>>(),
+        "models": names(&analysed.question.models),
+        "refuted": names(&refuted(analysed)),
         "anomalies": anomalies,
-        "not": analysis.not.iter().map(|m| m.name()).collect::<Vec<_>>(),
-        "also_not": analysis.also_not.iter().map(|m| m.name()).collect::<Vec<_>>(),
-        "besides_not": analysis.besides.iter().map(|m| m.name()).collect::<Vec<_>>(),
+        "not": names(&analysis.not),
+        "also_not": names(&analysis.also_not),
+        "besides_not": names(&analysis.besides),
         "checked": analysis.checked,
         "undecided": analysis.doubts,
         "damage": analysed.damage,
@@ -127,7 +129,7 @@ pub fn json(analysed: &Analysed, history: &History, shows: &dyn Fn(&str, &Histor
     format!("{object}\n")
 }
 
-fn group(group: &Group, history: &History, shows: &dyn Fn(&str, &History) -> bool) -> Json {
+fn group(group: &Group, smallest: &Smallest<'_>) -> Json {
     let first = group.cases.first();
     json!({
         "type": group.kind.name(),
@@ -135,7 +137,7 @@ fn group(group: &Group, history: &History, shows: &dyn Fn(&str, &History) -> boo
         "operations": first.map(|c| &c.operations),
         "explanation": first.map(|c| &c.explanation),
         "relations": first.map(|c| &c.relations),
-        "minimal": first.and_then(|c| smallest(c, history, shows)),
+        "minimal": first.and_then(smallest).map(|found| minimal(&found)),
         "cases": group.cases.iter().map(case).collect::<Vec<_>>(),
     })
 }
@@ -144,10 +146,8 @@ fn case(case: &Anomaly) -> Json {
     json!({"key": case.key, "operations": case.operations, "explanation": case.explanation, "relations": case.relations})
 }
 
-/// The fewest operations that still show it: in notation, and by their indices.
-pub fn smallest(case: &Anomaly, history: &History, shows: &dyn Fn(&str, &History) -> bool) -> Option<Json> {
-    let found = minimal(history, case, |part| shows(&case.kind, part))?;
-    let events: Vec<_> = found.history.events().map(|e| found.history.event(e)).collect();
+/// In notation, and by the indices of its events.
+fn minimal(found: &Minimal) -> Json {
     let places: Vec<u32> = found.places.iter().map(|e| e.0).collect();
-    Some(json!({"history": notation::print(&events), "events": places, "complete": found.minimal}))
+    json!({"history": in_notation(&found.history), "events": places, "complete": found.minimal})
 }
