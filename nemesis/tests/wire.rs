@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nemesis::hosts::HostId;
 use nemesis::seed::Seed;
-use nemesis::wire::{Link, LinkStats, Port, Stray, Wire};
+use nemesis::wire::{Link, LinkStats, Port, Shape, Stray, Wire};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
@@ -14,17 +14,26 @@ use nix::unistd::{read, write};
 use proptest::prelude::*;
 
 const DEADLINE: Duration = Duration::from_secs(10);
-const CUT: Link = Link {
-    cut: true,
+const CUT: Link = Link { cut: true, ..OPEN };
+const OPEN: Link = Link {
+    cut: false,
+    reset: false,
+    hold: false,
     delay_us: 0,
     jitter_us: 0,
+    shape: Shape::Uniform,
+    jitter_correlation_ppm: 0,
+    in_order: false,
     loss_ppm: 0,
+    loss_correlation_ppm: 0,
     duplicate_ppm: 0,
+    reorder_ppm: 0,
+    reorder_us: 0,
     corrupt_ppm: 0,
+    repair_checksums: false,
     rate_bytes: 0,
-    hold: false,
+    burst_bytes: 0,
 };
-const OPEN: Link = Link { cut: false, ..CUT };
 
 /// A wire with hosts on it, and the hosts' ends of their ports.
 struct Net {
@@ -118,7 +127,8 @@ impl Net {
 
 /// Whether nothing is under way.
 fn settled(stats: &LinkStats) -> bool {
-    stats.sent + stats.duplicated == stats.forwarded + stats.cut + stats.lost + stats.down + stats.overflowed
+    let gone = stats.cut + stats.rejected + stats.lost + stats.limited + stats.down + stats.overflowed;
+    stats.sent + stats.duplicated == stats.forwarded + gone
 }
 
 fn address(host: usize) -> Ipv4Addr {
@@ -280,6 +290,55 @@ fn a_rate_spaces_packets_out() {
 }
 
 #[test]
+fn a_bucket_lets_its_fill_pass_at_once() {
+    let net = Net::new(1, 2);
+    // Twenty packets fit into the bucket; one a second is the rate.
+    let size = packet(0, address(1), 0).len() as u64;
+    net.set(0, 1, Link { rate_bytes: size, burst_bytes: 20 * size, ..OPEN });
+    (0..40).for_each(|number| net.send(0, 1, number));
+    let stats = net.wait(0, 1, |stats| stats.sent == 40 && stats.forwarded >= 20);
+    assert_eq!(
+        (stats.forwarded, stats.limited),
+        (20, 19),
+        "one waits in the queue of 100 ms, and the rest finds it full"
+    );
+}
+
+#[test]
+fn jitter_in_order_delays_and_keeps_the_order() {
+    let net = Net::new(1, 2);
+    net.set(0, 1, Link { jitter_us: 20_000, shape: Shape::Pareto, in_order: true, ..OPEN });
+    (0..200).for_each(|number| net.send(0, 1, number));
+    assert_eq!(net.receive(1, 200), (0..200).collect::<Vec<_>>());
+    let stats = net.wait_settled(0, 1, 200);
+    assert!(stats.delayed > 190 && stats.delay_us > 200 * 5_000, "{stats:?}");
+}
+
+#[test]
+fn reordered_packets_are_overtaken_by_the_others() {
+    let net = Net::new(1, 2);
+    net.set(0, 1, Link { reorder_ppm: 250_000, reorder_us: 30_000, ..OPEN });
+    (0..200).for_each(|number| net.send(0, 1, number));
+    let arrived = net.receive(1, 200);
+    let stats = net.wait_settled(0, 1, 200);
+    let prompt = &arrived[..200 - stats.reordered as usize];
+    assert!((25..75).contains(&stats.reordered), "{stats:?}");
+    assert!(prompt.is_sorted() && !arrived.is_sorted(), "{arrived:?}");
+}
+
+#[test]
+fn what_is_not_tcp_cannot_be_reset_and_is_dropped() {
+    let net = Net::new(1, 2);
+    net.set(0, 1, Link { reset: true, ..OPEN });
+    (0..5).for_each(|number| net.send(0, 1, number));
+    let stats = net.wait_settled(0, 1, 5);
+    assert_eq!((stats.rejected, stats.forwarded), (5, 0));
+    net.set(0, 1, OPEN);
+    net.send(0, 1, 5);
+    assert_eq!(net.receive(1, 1), [5]);
+}
+
+#[test]
 fn the_end_of_a_wire_is_quick() {
     let net = Net::new(1, 4);
     net.set(0, 1, Link { delay_us: 60_000_000, ..OPEN });
@@ -317,10 +376,15 @@ fn losses_follow_from_the_seed_and_the_link_alone() {
 }
 
 prop_compose! {
-    fn any_link()(cut in any::<bool>(), hold in any::<bool>(), delay_us in 0..300u64, jitter_us in 0..300u64,
-                  loss_ppm in 0..500_000u32, duplicate_ppm in 0..500_000u32, corrupt_ppm in 0..500_000u32,
-                  rate_bytes in prop_oneof![Just(0), 200_000..10_000_000u64]) -> Link {
-        Link { cut, delay_us, jitter_us, loss_ppm, duplicate_ppm, corrupt_ppm, rate_bytes, hold }
+    fn any_link()(cut in any::<bool>(), hold in any::<bool>(), reset in prop::bool::weighted(0.2), delay_us in 0..300u64,
+                  jitter_us in 0..300u64, shape in prop::sample::select(vec![Shape::Uniform, Shape::Normal,
+                  Shape::Exponential, Shape::Pareto]), in_order in any::<bool>(), loss_ppm in 0..500_000u32,
+                  duplicate_ppm in 0..500_000u32, corrupt_ppm in 0..500_000u32, reorder_ppm in 0..500_000u32)
+                 (rate_bytes in prop_oneof![Just(0), 200_000..10_000_000u64], burst_bytes in 0..3_000u64,
+                  reorder_us in 0..300u64, link in Just(Link { cut, hold, reset, delay_us, jitter_us, shape, in_order,
+                  loss_ppm, duplicate_ppm, corrupt_ppm, reorder_ppm, repair_checksums: reorder_ppm % 2 == 0, ..OPEN }))
+                 -> Link {
+        Link { rate_bytes, burst_bytes, reorder_us, ..link }
     }
 }
 

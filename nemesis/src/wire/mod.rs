@@ -25,10 +25,15 @@
 //! the k-th packet, and when, is up to the hosts' kernels and is not reproducible.
 //!
 //! **Corruption** flips a bit behind the IP header, so receivers notice it by their checksum: to an application it is
-//! mostly loss.
+//! mostly loss. With repaired checksums the bit is one of the application's, and nobody but the application can notice.
 //!
-//! **Order.** Packets of a link keep their order unless jitter lets one overtake another, or the delay of the link
-//! is made shorter while some are under way.
+//! **Rejection** is the opposite of silence: both ends of a TCP connection are told at once that it is over, as by a
+//! firewall that rejects or a proxy that was restarted.
+//!
+//! **Order.** Packets of a link keep their order unless jitter or reordering lets one overtake another, or the delay of
+//! the link is made shorter while some are under way; with `in_order` they keep it under jitter too.
+//!
+//! **Rate.** A link with a limit is a token bucket in front of a queue of 100 ms; what finds the queue full is lost.
 //!
 //! What the wire does *not* do: IPv6, broadcast and multicast ([`Stray`] counts them), routes between networks, and loss
 //! of bytes of a connection (the unit is the packet, at most 1500 bytes). A host that sends faster than the wire reads
@@ -40,6 +45,7 @@ mod flight;
 mod frame;
 mod link;
 mod pcap;
+mod segment;
 mod switch;
 
 use std::io;
@@ -54,7 +60,7 @@ use std::time::Duration;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 pub use frame::Port;
-pub use link::{Link, LinkStats, MAX_HOSTS};
+pub use link::{Link, LinkStats, MAX_HOSTS, Shape};
 
 use crate::hosts::HostId;
 use crate::seed::Seed;

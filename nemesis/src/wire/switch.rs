@@ -16,8 +16,9 @@ use super::Shared;
 use super::fate::Draws;
 use super::flight::{Flight, Flights};
 use super::frame::{HEADER, MAX_PACKET, Port, address_frame, destination, payload};
-use super::link::{MAX_HOSTS, Policy};
+use super::link::{Link, MAX_HOSTS, Policy};
 use super::pcap::Capture;
+use super::segment::{self, Resets};
 use crate::seed::{ChaCha8Rng, Seed};
 use crate::sys::epoll::Readable;
 use crate::sys::packet;
@@ -27,7 +28,7 @@ const TURN: usize = 64;
 /// The loop wakes this often with nothing to do: to learn how late it wakes, and to write the capture out.
 const BEAT: Duration = Duration::from_millis(50);
 /// A rate-limited link queues this much time, then loses.
-const QUEUE_NS: u64 = 100_000_000;
+const QUEUE_NS: i64 = 100_000_000;
 /// Delayed and held packets together.
 const MAX_WAITING_BYTES: usize = 256 << 20;
 /// Frames that go into one device with one system call.
@@ -69,15 +70,43 @@ struct Place {
     port: Option<Port>,
     /// Lost by ports of this host that were full.
     port_drops: u64,
-    /// Frames for its device and who sent them, until the end of the turn.
-    outbox: Vec<(usize, Vec<u8>)>,
+    /// Frames for its device and who sent them (none: the wire itself), until the end of the turn.
+    outbox: Vec<(Option<usize>, Vec<u8>)>,
 }
 
 struct LinkState {
     stream: ChaCha8Rng,
-    /// When the last byte admitted under the rate limit has left.
-    idle_at_ns: u64,
+    /// What was drawn for the packet before.
+    before: Option<Draws>,
+    /// When the last byte admitted under the rate limit has left; long ago at first, so that the bucket is full.
+    idle_at_ns: i64,
+    /// When the last packet left or leaves, where the order is kept.
+    last_due_ns: u64,
     held: VecDeque<Flight>,
+}
+
+impl LinkState {
+    fn draw(&mut self, link: &Link) -> Draws {
+        let draws = Draws::next(&mut self.stream).after(self.before, link);
+        self.before = Some(draws);
+        draws
+    }
+}
+
+/// Flips a bit of an IPv4 packet if its draws and the link say so: anywhere behind its header, where a checksum
+/// tells, or in what the application sent, where none does any more. Whether it did.
+fn corrupt(link: &Link, draws: &Draws, packet: &mut [u8]) -> bool {
+    let range = match link.repair_checksums {
+        true => segment::application(packet).unwrap_or(0..0),
+        false => payload(packet)..packet.len(),
+    };
+    let Some(bit) = draws.corrupted(link, range.len() * 8) else { return false };
+    let (byte, mask) = (range.start + bit / 8, 1 << (bit % 8));
+    match link.repair_checksums {
+        true => segment::flip_unnoticed(packet, byte, mask),
+        false => packet[byte] ^= mask,
+    }
+    true
 }
 
 impl Switch {
@@ -220,7 +249,7 @@ impl Switch {
         };
         self.refresh();
         let link = self.policy.get(from, to).link;
-        let draws = Draws::next(&mut self.link(from, to).stream);
+        let draws = self.link(from, to).draw(&link);
         let shared = Arc::clone(&self.shared);
         let counters = shared.counters.link(from, to);
         counters.sent.add(1);
@@ -228,48 +257,88 @@ impl Switch {
             counters.cut.add(1);
             return self.write_dropped(frame);
         }
-        let Some(queue_ns) = self.queue_ns(from, to, link.rate_bytes, frame.len() - HEADER) else {
-            counters.lost.add(1);
+        // A reset that a host sends ends the connection as well.
+        if link.reset && !segment::is_reset(&frame[HEADER..]) {
+            counters.rejected.add(1);
+            return self.reject(from, to, frame);
+        }
+        let Some(queue_ns) = self.queue_ns(from, to, &link, frame.len() - HEADER) else {
+            counters.limited.add(1);
             return self.write_dropped(frame);
         };
         if draws.lost(&link) {
             counters.lost.add(1);
             return self.write_dropped(frame);
         }
-        let start = HEADER + payload(&frame[HEADER..]);
-        let flipped = draws.corrupted(&link, (frame.len() - start) * 8);
-        if let Some(bit) = flipped {
-            frame[start + bit / 8] ^= 1 << (bit % 8);
-        }
+        counters.corrupted.add(u64::from(corrupt(&link, &draws, &mut frame[HEADER..])));
+        let reordered = draws.reordered(&link);
+        counters.reordered.add(u64::from(reordered));
+        let back_ns = if reordered { link.reorder_us.saturating_mul(1000) } else { 0 };
         let duplicated = draws.duplicated(&link);
-        let delay_ns = queue_ns.saturating_add(draws.delay_ns(&link));
-        counters.altered.add(u64::from(flipped.is_some() || duplicated || delay_ns > 0 || link.hold));
         counters.duplicated.add(u64::from(duplicated));
+        let delay_ns = queue_ns.saturating_add(draws.delay_ns(&link));
+        counters.delayed.add(u64::from(delay_ns > 0 || reordered));
+        counters.delay_us.add(delay_ns.saturating_add(back_ns) / 1000);
         for _ in 0..=usize::from(duplicated) {
-            if delay_ns == 0 && !link.hold {
-                self.deliver(from, to, frame);
-            } else {
-                self.postpone(delay_ns, from, to, frame);
-            }
+            self.send(delay_ns, back_ns, (from, to), frame);
+        }
+    }
+
+    /// Drops a packet, and tells both ends of its connection that it is over.
+    fn reject(&mut self, from: usize, to: usize, frame: &[u8]) {
+        self.write_dropped(frame);
+        let Some(Resets { to_sender, to_receiver }) = segment::resets(&frame[HEADER..]) else { return };
+        if !self.policy.get(to, from).link.cut {
+            self.inject(from, &to_sender);
+        }
+        if let Some(reset) = to_receiver {
+            self.inject(to, &reset);
+        }
+    }
+
+    /// Gives a host a packet that the wire itself made. It is in no count.
+    fn inject(&mut self, to: usize, packet: &[u8]) {
+        let mut frame = vec![0; HEADER];
+        frame.extend_from_slice(packet);
+        self.deliver(None, to, &mut frame);
+    }
+
+    /// Lets a packet go now or later. On a link that keeps the order it goes no earlier than the one before it;
+    /// `back_ns`, for which later packets overtake it, comes on top of that.
+    fn send(&mut self, delay_ns: u64, back_ns: u64, (from, to): (usize, usize), frame: &mut [u8]) {
+        let link = self.policy.get(from, to).link;
+        let now_ns = self.now_ns();
+        let mut due_ns = now_ns.saturating_add(delay_ns);
+        if link.in_order {
+            let state = self.link(from, to);
+            due_ns = due_ns.max(state.last_due_ns);
+            state.last_due_ns = due_ns;
+        }
+        due_ns = due_ns.saturating_add(back_ns);
+        match due_ns <= now_ns && !link.hold {
+            true => self.deliver(Some(from), to, frame),
+            false => self.postpone(due_ns, from, to, frame),
         }
     }
 
     /// How long a packet waits for its link's rate limit; none when the queue is full.
-    fn queue_ns(&mut self, from: usize, to: usize, rate_bytes: u64, length: usize) -> Option<u64> {
-        if rate_bytes == 0 {
+    fn queue_ns(&mut self, from: usize, to: usize, link: &Link, length: usize) -> Option<u64> {
+        if link.rate_bytes == 0 {
             return Some(0);
         }
-        let now_ns = self.now_ns();
+        let takes_ns = |bytes: u64| (bytes.saturating_mul(1_000_000_000) / link.rate_bytes) as i64;
+        let now_ns = self.now_ns() as i64;
         let state = self.link(from, to);
-        let begins_ns = state.idle_at_ns.max(now_ns);
-        if begins_ns - now_ns > QUEUE_NS {
+        // An idle link saves up to a bucket full: as if it had become idle that much earlier.
+        let begins_ns = state.idle_at_ns.max(now_ns.saturating_sub(takes_ns(link.burst_bytes)));
+        if begins_ns > now_ns.saturating_add(QUEUE_NS) {
             return None;
         }
-        state.idle_at_ns = begins_ns.saturating_add((length as u64).saturating_mul(1_000_000_000) / rate_bytes);
-        Some(state.idle_at_ns - now_ns)
+        state.idle_at_ns = begins_ns.saturating_add(takes_ns(length as u64));
+        Some(state.idle_at_ns.saturating_sub(now_ns).max(0) as u64)
     }
 
-    fn postpone(&mut self, delay_ns: u64, from: usize, to: usize, frame: &[u8]) {
+    fn postpone(&mut self, due_ns: u64, from: usize, to: usize, frame: &[u8]) {
         if self.waiting_bytes + frame.len() > MAX_WAITING_BYTES {
             self.shared.counters.link(from, to).overflowed.add(1);
             return self.write_dropped(frame);
@@ -279,12 +348,13 @@ impl Switch {
         if self.policy.get(from, to).link.hold {
             self.hold(flight);
         } else {
-            self.flights.push(self.now_ns().saturating_add(delay_ns), flight);
+            self.flights.push(due_ns, flight);
         }
     }
 
     fn hold(&mut self, flight: Flight) {
         self.holding.insert((flight.from, flight.to));
+        self.shared.counters.link(flight.from, flight.to).held.add(1);
         self.link(flight.from, flight.to).held.push_back(flight);
     }
 
@@ -315,13 +385,16 @@ impl Switch {
             self.shared.counters.link(flight.from, flight.to).cut.add(1);
             return self.write_dropped(&flight.frame);
         }
-        self.deliver(flight.from, flight.to, &mut flight.frame);
+        self.deliver(Some(flight.from), flight.to, &mut flight.frame);
     }
 
-    fn deliver(&mut self, from: usize, to: usize, frame: &mut [u8]) {
+    /// Gives a host a packet of another, or of the wire itself.
+    fn deliver(&mut self, from: Option<usize>, to: usize, frame: &mut [u8]) {
         match self.hosts.get(to).and_then(|place| place.port.as_ref()) {
             None => {
-                self.shared.counters.link(from, to).down.add(1);
+                if let Some(from) = from {
+                    self.shared.counters.link(from, to).down.add(1);
+                }
                 self.write_dropped(frame);
             }
             Some(Port::Ip(port)) => {
@@ -359,23 +432,23 @@ impl Switch {
         self.hosts[to].outbox = outbox;
     }
 
-    fn note_delivery(&mut self, from: usize, to: usize, frame: &[u8], taken: bool) {
-        let counters = self.shared.counters.link(from, to);
-        if taken {
-            counters.forwarded.add(1);
-            counters.bytes.add((frame.len() - HEADER) as u64);
-            self.write_arrived(frame);
-        } else {
-            counters.overflowed.add(1);
-            self.write_dropped(frame);
+    fn note_delivery(&mut self, from: Option<usize>, to: usize, frame: &[u8], taken: bool) {
+        match from.map(|from| self.shared.counters.link(from, to)) {
+            Some(counters) if taken => {
+                counters.forwarded.add(1);
+                counters.bytes.add((frame.len() - HEADER) as u64);
+            }
+            Some(counters) => counters.overflowed.add(1),
+            None => {}
         }
+        if taken { self.write_arrived(frame) } else { self.write_dropped(frame) }
     }
 
     fn link(&mut self, from: usize, to: usize) -> &mut LinkState {
         let seed = self.seed;
         self.links[from * MAX_HOSTS + to].get_or_insert_with(|| {
             let stream = seed.stream(&format!("link {from} {to}"));
-            Box::new(LinkState { stream, idle_at_ns: 0, held: VecDeque::new() })
+            Box::new(LinkState { stream, before: None, idle_at_ns: i64::MIN, last_due_ns: 0, held: VecDeque::new() })
         })
     }
 

@@ -1,7 +1,7 @@
 //! What the wire does to the traffic of real hosts.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::time::Instant;
 
 use nemesis::hosts::{HostId, Rung};
@@ -14,6 +14,8 @@ pub const TESTS: &[Test] = &[
     ("equal_seeds_lose_the_same_packets", equal_seeds_lose_the_same_packets),
     ("a_delayed_link_is_late_by_its_delay", a_delayed_link_is_late_by_its_delay),
     ("duplicates_arrive_twice_and_corrupt_packets_not_at_all", duplicates_and_corruption),
+    ("with_repaired_checksums_corrupt_packets_reach_the_application", repaired_checksums),
+    ("a_link_that_resets_ends_connections_at_both_ends", resets),
     ("held_packets_arrive_in_order_when_let_go", held_packets_arrive_in_order_when_let_go),
     ("a_rate_limits_and_then_loses", a_rate_limits_and_then_loses),
     ("the_capture_tells_what_arrived_from_what_did_not", the_capture_tells_what_arrived_from_what_did_not),
@@ -39,7 +41,8 @@ fn send(lab: &Lab, link: Link, count: usize) -> (Vec<u64>, LinkStats) {
     lab.wait_said(0, "listening");
     lab.run(1, &["udp-send", "a:7000", &count.to_string()]);
     let settled = |s: LinkStats| {
-        s.sent == count as u64 && s.sent + s.duplicated == s.forwarded + s.cut + s.lost + s.down + s.overflowed
+        let gone = s.cut + s.rejected + s.lost + s.limited + s.down + s.overflowed;
+        s.sent == count as u64 && s.sent + s.duplicated == s.forwarded + gone
     };
     wait_until("end of the packets", || settled(wire.stats(from, to)));
     let stats = wire.stats(from, to);
@@ -84,10 +87,47 @@ fn duplicates_and_corruption(rung: Rung) {
     let (twice, stats) = survivors(rung, 1, Link { duplicate_ppm: 1_000_000, ..Link::default() });
     assert_eq!((twice.len(), stats.duplicated), (2 * PACKETS, PACKETS as u64));
     let (whole, stats) = survivors(rung, 1, Link { corrupt_ppm: 900_000, ..Link::default() });
-    assert!((1700..1900).contains(&stats.altered), "{stats:?}");
+    assert!((1700..1900).contains(&stats.corrupted), "{stats:?}");
     // The one flip that a checksum does not notice is the one that makes it zero, which stands for none.
     let noticed = PACKETS - whole.len();
-    assert!(noticed as u64 <= stats.altered && noticed as u64 + 10 > stats.altered, "{noticed} of {stats:?}");
+    assert!(noticed as u64 <= stats.corrupted && noticed as u64 + 10 > stats.corrupted, "{noticed} of {stats:?}");
+}
+
+fn repaired_checksums(rung: Rung) {
+    let link = Link { corrupt_ppm: 500_000, repair_checksums: true, ..Link::default() };
+    let (arrived, stats) = survivors(rung, 1, link);
+    assert_eq!(stats.forwarded, PACKETS as u64);
+    assert!((900..1100).contains(&stats.corrupted), "{stats:?}");
+    let changed = arrived.iter().zip(0..).filter(|(number, sent)| *number != sent).count();
+    assert_eq!((arrived.len(), changed as u64), (PACKETS, stats.corrupted), "every packet, the corrupt ones changed");
+}
+
+fn resets(rung: Rung) {
+    let lab = Lab::new(rung, 2);
+    lab.start(0, &["echo", "0.0.0.0:7000"]);
+    lab.wait_said(0, "listening");
+    let mut stream = lab.connect(1, 0, 7000, DEADLINE).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    // Until the echo the server may not have heard of the connection.
+    stream.write_all(b".").unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    let (from, to, wire) = (HostId(1), HostId(0), lab.hosts.wire());
+    let reset = Link { reset: true, ..Link::default() };
+    wire.set(&[(from, to, reset), (to, from, reset)]);
+    stream.write_all(b"?").unwrap();
+    let broken = stream.read(&mut [0]).unwrap_err();
+    assert_eq!(broken.kind(), ErrorKind::ConnectionReset);
+    let refused = lab.connect(1, 0, 7000, DEADLINE).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    assert!(wire.stats(from, to).rejected >= 2, "{:?}", wire.stats(from, to));
+    // The other end was told too: an echo server that still waited for the first client would hear from it no more.
+    wait_until("the end of the other end", || lab.said(0).contains("ended: ConnectionReset"));
+    wire.set(&[(from, to, Link::default()), (to, from, Link::default())]);
+    let mut stream = lab.connect(1, 0, 7000, DEADLINE).unwrap();
+    stream.write_all(b"!").unwrap();
+    let mut echoed = [0];
+    stream.read_exact(&mut echoed).unwrap();
+    assert_eq!(&echoed, b"!");
 }
 
 fn held_packets_arrive_in_order_when_let_go(rung: Rung) {
@@ -101,7 +141,7 @@ fn held_packets_arrive_in_order_when_let_go(rung: Rung) {
     for byte in 0..100 {
         stream.write_all(&[byte]).unwrap();
     }
-    wait_until("held packets", || wire.stats(from, to).altered > 1);
+    wait_until("held packets", || wire.stats(from, to).held > 1);
     let forwarded = wire.stats(from, to).forwarded;
     wire.set(&[(from, to, Link::default())]);
     let mut echoed = [0; 100];
@@ -116,7 +156,7 @@ fn a_rate_limits_and_then_loses(rung: Rung) {
     // 36 bytes a packet: 1000 packets take 360 ms, of which the queue holds 100.
     let began = Instant::now();
     let (arrived, stats) = send(&lab, Link { rate_bytes: 100_000, ..Link::default() }, 1000);
-    assert!(stats.lost > 0 && stats.forwarded == arrived.len() as u64, "{stats:?}");
+    assert!(stats.limited > 0 && stats.forwarded == arrived.len() as u64, "{stats:?}");
     let least = std::time::Duration::from_secs_f64(arrived.len() as f64 * 36.0 / 100_000.0);
     assert!(began.elapsed() >= least, "{:?} < {least:?}", began.elapsed());
 }

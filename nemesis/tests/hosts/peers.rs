@@ -57,11 +57,15 @@ fn echo(address: &str) {
         stream.set_nodelay(true).expect("nodelay");
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = stream.read(&mut buffer) {
-                if stream.write_all(&buffer[..length]).is_err() {
-                    break;
+            let ended = loop {
+                match stream.read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(length) if stream.write_all(&buffer[..length]).is_ok() => {}
+                    Ok(_) => return,
+                    Err(error) => break error,
                 }
-            }
+            };
+            say(format!("ended: {:?}", ended.kind()));
         });
     }
 }
