@@ -4,25 +4,16 @@
 //! elements and are replaced by new ones, read whole, alone and two at a time (`sessions`); registers (`register`);
 //! a few sets that are read whole (`set`, shorter, since each read has hundreds of elements); counters (`counter`).
 
+#[path = "../tests/support/rng.rs"]
+mod rng;
+
 use std::hint::black_box;
 use std::sync::Arc;
 
 use checkers::{CheckConfig, Checker};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use histories::{Event, Guarantee, History, Kind, Micro, Operation, Process, Scalar, Value};
-
-/// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014).
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
+use rng::Rng;
 
 #[derive(Clone, Copy)]
 enum Workload {
@@ -32,7 +23,7 @@ enum Workload {
     Counter,
 }
 
-const PROCESSES: u32 = 20;
+const PROCESSES: usize = 20;
 const KEYS: usize = 30;
 
 struct Store {
@@ -46,14 +37,14 @@ struct Store {
 
 impl Store {
     fn question(&mut self) -> Operation {
-        let i = self.rng.below(KEYS as u64) as usize;
+        let i = self.rng.below(KEYS);
         let key = Some(Scalar::Int(self.lists[i].0));
         self.next_value += 1;
         let value = Scalar::Int(self.next_value);
         match (self.workload, self.rng.below(10)) {
             (Workload::Sessions, 0..=4) => Operation::Append { key, value },
             (Workload::Sessions, 5) => {
-                let other = self.rng.below(KEYS as u64) as usize;
+                let other = self.rng.below(KEYS);
                 let read = |k: usize| Micro::Read { key: Scalar::Int(self.lists[k].0), value: None };
                 Operation::Txn(vec![read(i), read(other)])
             }
@@ -121,10 +112,10 @@ fn history(workload: Workload, events: usize) -> History {
     let lists = (0..KEYS as i64).map(|k| (k, Vec::new())).collect();
     let mut store = Store { workload, rng: Rng(7), lists, next_key: KEYS as i64, next_value: 0 };
     let mut history = History::new();
-    let mut open: Vec<Option<Operation>> = vec![None; PROCESSES as usize];
+    let mut open: Vec<Option<Operation>> = vec![None; PROCESSES];
     let nodes: Vec<Arc<str>> = (1..=3).map(|n| Arc::from(format!("n{n}"))).collect();
     for i in 0..events {
-        let process = store.rng.below(u64::from(PROCESSES)) as usize;
+        let process = store.rng.below(PROCESSES);
         let (kind, operation) = match open[process].take() {
             None => {
                 let question = store.question();

@@ -4,25 +4,16 @@
 //! spans overlap with twenty others, real-time order besides. `late` has one anti-dependency in ten that leads back.
 //! `lanes` is one component in which no cycle has exactly one anti-dependency, `rings` one of nothing else.
 
+#[path = "../tests/support/rng.rs"]
+mod rng;
+
 use std::hint::black_box;
 
 use checkers::graphs::{Graph, OnlineCycles, Order, Relations, cycles};
 use checkers::models::{AnomalyType, CYCLE_SPECS};
 use checkers::{Budget, Meter};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-
-/// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014).
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
+use rng::Rng;
 
 type Edges = Vec<(u32, u32, Relations)>;
 
@@ -34,16 +25,16 @@ struct Spans {
     number: Vec<u32>,
 }
 
-fn spans(rng: &mut Rng, nodes: u64, concurrency: u64) -> Spans {
+fn spans(rng: &mut Rng, nodes: usize, concurrency: usize) -> Spans {
     let mut events = Vec::new();
     for node in 0..nodes {
         let commit = (1 << 40) + node * 64;
-        events.push((commit - 1 - rng.below(64 * concurrency), node as usize, false));
-        events.push((commit + 1 + rng.below(64 * concurrency), node as usize, true));
+        events.push((commit - 1 - rng.below(64 * concurrency), node, false));
+        events.push((commit + 1 + rng.below(64 * concurrency), node, true));
     }
     events.sort_unstable();
-    let (mut invoked, mut completed, mut number) = (Vec::new(), Vec::new(), vec![0; nodes as usize]);
-    let mut begin = vec![0; nodes as usize];
+    let (mut invoked, mut completed, mut number) = (Vec::new(), Vec::new(), vec![0; nodes]);
+    let mut begin = vec![0; nodes];
     for (index, (_, node, ends)) in (0u32..).zip(events) {
         if !ends {
             begin[node] = index;
@@ -56,12 +47,12 @@ fn spans(rng: &mut Rng, nodes: u64, concurrency: u64) -> Spans {
     Spans { invoked, completed, number }
 }
 
-fn dependencies(rng: &mut Rng, spans: &Spans, late: u64) -> Edges {
+fn dependencies(rng: &mut Rng, spans: &Spans, late: usize) -> Edges {
     let mut edges = Vec::new();
-    for node in 1..spans.number.len() as u64 {
+    for node in 1..spans.number.len() {
         for relation in [Relations::WW, Relations::WR, Relations::RW, Relations::RW] {
             let before = node - 1 - rng.below(node.min(30));
-            let (mut from, mut to) = (spans.number[before as usize], spans.number[node as usize]);
+            let (mut from, mut to) = (spans.number[before], spans.number[node]);
             if relation == Relations::RW && rng.below(100) < late {
                 (from, to) = (to, from);
             }
@@ -73,7 +64,7 @@ fn dependencies(rng: &mut Rng, spans: &Spans, late: u64) -> Edges {
 
 fn lanes(rng: &mut Rng, count: u32, nodes: u32) -> Edges {
     let along = (0..nodes - count).map(|i| (i, i + count, if i % 3 == 0 { Relations::WR } else { Relations::WW }));
-    let mut any = || rng.below(u64::from(nodes)) as u32;
+    let mut any = || rng.below(nodes as usize) as u32;
     let across = (0..nodes).map(|_| (any(), any(), Relations::RW)).filter(|(a, b, _)| a % count != b % count);
     along.chain(across).collect()
 }
@@ -93,7 +84,7 @@ fn whole(c: &mut Criterion) {
             let spans = spans(&mut rng, nodes, 20);
             let edges = dependencies(&mut rng, &spans, late);
             let order = Order::Realtime { invoked: &spans.invoked, completed: &spans.completed };
-            group.throughput(Throughput::Elements(nodes));
+            group.throughput(Throughput::Elements(nodes as u64));
             group.bench_function(BenchmarkId::new(name, nodes), |b| {
                 b.iter_batched(|| edges.clone(), |edges| search(nodes as u32, edges, order), BatchSize::PerIteration);
             });
@@ -101,7 +92,7 @@ fn whole(c: &mut Criterion) {
     }
     let nodes = 100_000;
     let rings = |rng: &mut Rng| {
-        let mut any = || rng.below(u64::from(nodes)) as u32;
+        let mut any = || rng.below(nodes as usize) as u32;
         (0..5 * nodes).map(|_| (any(), any(), Relations::RW)).collect()
     };
     group.throughput(Throughput::Elements(u64::from(nodes)));

@@ -15,6 +15,7 @@ use checkers::linearizability::online::OnlineRegisters;
 use checkers::linearizability::registers;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use histories::History;
+use histories::file::InputFormat;
 use linearizability_support::simulated::{self, Shape};
 use linearizability_support::{Rng, foreign, question};
 
@@ -58,8 +59,10 @@ fn keys(c: &mut Criterion) {
 }
 
 fn etcd(c: &mut Criterion) {
-    let logs: Vec<History> =
-        foreign::corpus("porcupine/jepsen").iter().map(|path| History::from_events(&foreign::log(path))).collect();
+    let logs: Vec<History> = foreign::corpus("porcupine/jepsen")
+        .iter()
+        .map(|path| foreign::recorded(path, InputFormat::JepsenLog))
+        .collect();
     c.bench_function("etcd/52", |b| b.iter(|| logs.iter().filter(|log| check(log)).count()));
 }
 

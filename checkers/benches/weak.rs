@@ -10,6 +10,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 
 #[path = "weak/histories_of_stores.rs"]
 mod histories_of_stores;
+#[path = "../tests/support/rng.rs"]
+mod rng;
 
 use histories_of_stores::{Shape, history};
 

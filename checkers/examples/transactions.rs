@@ -6,6 +6,9 @@
 //! The history is what a serial database gives 20 processes: keys are replaced by new ones after 32 writes, transactions
 //! have one to four steps, half of them reads. `stale` as a fifth argument lets one read in a thousand be an old one.
 
+#[path = "../tests/support/rng.rs"]
+mod rng;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -13,19 +16,7 @@ use checkers::analysis::Analyzer;
 use checkers::transactions::{list_append, rw_register};
 use checkers::{Assumptions, Budget, Model, Question};
 use histories::{Event, History, Kind, Micro, Operation, Process, Scalar, Value};
-
-/// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014).
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
-    }
-}
+use rng::Rng;
 
 const PROCESSES: usize = 20;
 const WRITES_PER_KEY: usize = 32;

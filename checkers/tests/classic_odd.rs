@@ -7,8 +7,8 @@ use checkers::analysis::Analyzer;
 use checkers::classic::{bank, counter, long_fork, set, unique_ids};
 use checkers::{Assumptions, Budget, Finding};
 use classic_support::{found, question};
-use histories::{Event, History, Kind, Micro, Operation, Process, Scalar, Value, notation};
-use support::Rng;
+use histories::{Event, History, Kind, Micro, Operation, Scalar, Value, notation};
+use support::{Rng, odd};
 
 const ALL: [Analyzer; 5] = [bank::check, counter::check, long_fork::check, set::check, unique_ids::check];
 
@@ -26,11 +26,7 @@ fn scalar(rng: &mut Rng) -> Scalar {
 }
 
 fn value(rng: &mut Rng) -> Option<Value> {
-    match rng.below(3) {
-        0 => None,
-        1 => Some(Value::Scalar(scalar(rng))),
-        _ => Some(Value::List((0..rng.below(5)).map(|_| scalar(rng)).collect())),
-    }
+    odd::value(rng, 3, 5, scalar)
 }
 
 fn operation(rng: &mut Rng) -> Operation {
@@ -64,9 +60,8 @@ fn operation(rng: &mut Rng) -> Operation {
 }
 
 fn event(rng: &mut Rng) -> Event {
-    let process = if rng.percent(5) { Process::NEMESIS } else { Process(rng.below(4) as u32) };
-    let kind = *rng.pick(&[Kind::Invoke, Kind::Invoke, Kind::Ok, Kind::Ok, Kind::Fail, Kind::Info]);
-    Event { time: 0, process, kind, operation: operation(rng), node: None, session: None, error: None }
+    let kinds = [Kind::Invoke, Kind::Invoke, Kind::Ok, Kind::Ok, Kind::Fail, Kind::Info];
+    odd::event(odd::who(rng, 5, &kinds), operation(rng))
 }
 
 #[test]

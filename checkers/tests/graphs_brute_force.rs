@@ -12,7 +12,7 @@ use checkers::{Budget, Meter};
 #[path = "graphs_support/mod.rs"]
 mod support;
 
-use support::Rng;
+use support::rng::Rng;
 
 /// A small graph, and its order written out.
 #[derive(Clone, Debug)]
@@ -305,7 +305,7 @@ fn compare(small: &Small, tally: &mut Tally) {
 
 #[test]
 fn all_kinds_of_all_small_graphs_are_found_at_their_least_length() {
-    let (mut rng, mut tally) = (Rng::new(1), Tally::default());
+    let (mut rng, mut tally) = (Rng(1), Tally::default());
     while tally.graphs < 250_000 {
         compare(&Small::random(&mut rng), &mut tally);
         compare(&Small::ring(&mut rng), &mut tally);
@@ -325,7 +325,7 @@ fn all_kinds_of_all_small_graphs_are_found_at_their_least_length() {
 
 #[test]
 fn the_order_as_a_function_is_the_order_as_edges() {
-    let mut rng = Rng::new(2);
+    let mut rng = Rng(2);
     let all: Vec<AnomalyType> = CYCLE_SPECS.iter().map(|spec| spec.kind).collect();
     let budget = Budget::default();
     for _ in 0..50_000 {
@@ -345,7 +345,7 @@ fn the_order_as_a_function_is_the_order_as_edges() {
 
 #[test]
 fn kinds_that_are_asked_for_alone_are_found_alone() {
-    let mut rng = Rng::new(3);
+    let mut rng = Rng(3);
     let budget = Budget::default();
     for round in 0..40_000 {
         let small = if rng.below(2) == 0 { Small::random(&mut rng) } else { Small::ring(&mut rng) };

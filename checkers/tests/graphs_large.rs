@@ -9,7 +9,7 @@ use checkers::{Budget, Meter};
 #[path = "graphs_support/mod.rs"]
 mod support;
 
-use support::Rng;
+use support::rng::Rng;
 
 /// Transactions of a database without faults, each with edges from some that were committed shortly before.
 struct Orderly {
@@ -109,7 +109,7 @@ fn ring(kind: AnomalyType) -> Vec<Relations> {
 #[test]
 fn an_orderly_history_has_no_cycle() {
     for concurrency in [1, 5, 50] {
-        let orderly = Orderly::new(&mut Rng::new(5), 100_000, concurrency);
+        let orderly = Orderly::new(&mut Rng(5), 100_000, concurrency);
         assert_eq!(orderly.cycles(false), Cycles::default());
     }
 }
@@ -117,7 +117,7 @@ fn an_orderly_history_has_no_cycle() {
 #[test]
 fn one_planted_cycle_of_each_kind_is_found_at_its_length() {
     for spec in CYCLE_SPECS {
-        let mut orderly = Orderly::new(&mut Rng::new(6), 100_000, 10);
+        let mut orderly = Orderly::new(&mut Rng(6), 100_000, 10);
         let ring = ring(spec.kind);
         orderly.plant(&ring);
         let by_process = ring.contains(&Relations::PROCESS);
@@ -150,7 +150,7 @@ fn lanes(rng: &mut Rng, count: u32, length: u32, anti: usize) -> Vec<(u32, u32, 
 
 #[test]
 fn one_large_component_without_single_anti_dependencies_takes_few_steps() {
-    let edges = lanes(&mut Rng::new(7), 100, 1_000, 100_000);
+    let edges = lanes(&mut Rng(7), 100, 1_000, 100_000);
     let found = search(100_000, edges, Order::None, 600_000_000);
     assert_eq!(found.doubts, Vec::<String>::new());
     let kinds: Vec<AnomalyType> = found.cycles.iter().map(|cycle| cycle.kind).collect();
@@ -160,7 +160,7 @@ fn one_large_component_without_single_anti_dependencies_takes_few_steps() {
 
 #[test]
 fn the_only_single_anti_dependency_among_many_is_found() {
-    let mut edges = lanes(&mut Rng::new(8), 100, 1_000, 100_000);
+    let mut edges = lanes(&mut Rng(8), 100, 1_000, 100_000);
     edges.push((50_750, 50_250, Relations::RW));
     let found = search(100_000, edges, Order::None, 600_000_000);
     assert_eq!(found.doubts, Vec::<String>::new());
@@ -172,7 +172,7 @@ fn the_only_single_anti_dependency_among_many_is_found() {
 
 #[test]
 fn nothing_but_anti_dependencies_takes_few_steps() {
-    let mut rng = Rng::new(9);
+    let mut rng = Rng(9);
     let edge = |_| (rng.below(100_000) as u32, rng.below(100_000) as u32, Relations::RW);
     let edges = (0..500_000).map(edge).filter(|(from, to, _)| from != to).collect();
     let found = search(100_000, edges, Order::None, 100_000_000);
@@ -183,7 +183,7 @@ fn nothing_but_anti_dependencies_takes_few_steps() {
 #[test]
 fn a_database_of_snapshots_takes_few_steps() {
     // Transactions that read what was committed before they began: write skew between concurrent ones, nothing worse.
-    let mut rng = Rng::new(10);
+    let mut rng = Rng(10);
     let mut orderly = Orderly::new(&mut rng, 100_000, 10);
     orderly.edges.retain(|(.., relation)| *relation != Relations::RW);
     let nodes = orderly.nodes();
@@ -212,7 +212,7 @@ fn a_database_of_snapshots_takes_few_steps() {
 
 #[test]
 fn a_budget_that_is_used_up_is_told_and_costs_nothing_else() {
-    let edges = lanes(&mut Rng::new(7), 100, 1_000, 100_000);
+    let edges = lanes(&mut Rng(7), 100, 1_000, 100_000);
     let found = search(100_000, edges, Order::None, 100_000);
     assert_eq!(found.doubts.len(), 1, "{:?}", found.doubts);
     let size = found.largest_component.to_string();
@@ -225,7 +225,7 @@ fn a_budget_that_is_used_up_is_told_and_costs_nothing_else() {
 
 #[test]
 fn other_numbers_for_the_same_transactions_change_nothing() {
-    let mut rng = Rng::new(11);
+    let mut rng = Rng(11);
     for round in 0..20 {
         let mut orderly = Orderly::new(&mut rng, 2_000, 8);
         for _ in 0..10 + round {

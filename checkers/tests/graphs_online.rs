@@ -7,7 +7,7 @@ use checkers::{Budget, Meter};
 #[path = "graphs_support/mod.rs"]
 mod support;
 
-use support::Rng;
+use support::rng::Rng;
 
 fn cyclic(nodes: u32, edges: &[(u32, u32, Relations)], order: Order<'_>) -> bool {
     let all: Vec<AnomalyType> = CYCLE_SPECS.iter().map(|spec| spec.kind).collect();
@@ -18,7 +18,7 @@ fn cyclic(nodes: u32, edges: &[(u32, u32, Relations)], order: Order<'_>) -> bool
 
 #[test]
 fn an_edge_is_refused_exactly_if_it_closes_a_cycle() {
-    let (mut rng, mut refused, mut taken) = (Rng::new(1), 0, 0);
+    let (mut rng, mut refused, mut taken) = (Rng(1), 0, 0);
     for _ in 0..20_000 {
         let nodes = 2 + rng.below(8) as u32;
         let mut order = IncrementalOrder::default();
@@ -100,7 +100,7 @@ fn check(cycle: &Cycle, edges: &[(u32, u32, Relations)], spans: &Spans) {
 #[test]
 fn transactions_are_contradicted_exactly_when_the_whole_graph_has_a_cycle() {
     let data = Relations::WW.or(Relations::WR).or(Relations::RW);
-    let (mut rng, mut found, mut none) = (Rng::new(2), 0, 0);
+    let (mut rng, mut found, mut none) = (Rng(2), 0, 0);
     for round in 0..30_000 {
         let order = [Relations::NONE, Relations::PROCESS, Relations::REALTIME][round % 3];
         let (mut online, spans) = run(&mut rng, data.or(order));

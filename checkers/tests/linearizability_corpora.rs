@@ -6,15 +6,15 @@ use std::path::Path;
 
 use checkers::linearizability::{key_value, multi_register, registers};
 use checkers::{Assumptions, Budget, Question};
-use histories::{Event, History, Scalar};
+use histories::file::InputFormat;
+use histories::{History, Scalar};
 use linearizability_support::{foreign, question, verdict};
 
 /// The logs of etcd that are linearizable, after `porcupine_test.go`; the others are not.
 const LINEARIZABLE: [u32; 11] = [2, 18, 38, 48, 56, 76, 80, 92, 98, 100, 102];
 
-fn register(events: &[Event]) -> bool {
-    let history = History::from_events(events);
-    verdict(&history, &registers::check(&history, &question(), &Budget::default()))
+fn register(history: &History) -> bool {
+    verdict(history, &registers::check(history, &question(), &Budget::default()))
 }
 
 fn name(path: &Path) -> String {
@@ -27,7 +27,7 @@ fn logs_of_etcd() {
     assert_eq!(files.len(), 52);
     for path in files {
         let number: u32 = name(&path)[5..8].parse().expect("a number");
-        let linearizable = register(&foreign::log(&path));
+        let linearizable = register(&foreign::recorded(&path, InputFormat::JepsenLog));
         assert_eq!(linearizable, LINEARIZABLE.contains(&number), "{}", name(&path));
     }
 }
@@ -38,7 +38,7 @@ fn registers_of_knossos() {
         let files = foreign::corpus(&format!("knossos/cas-register/{folder}"));
         assert_eq!(files.len(), count);
         for path in files {
-            assert_eq!(register(&foreign::edn(&path)), expected, "{}", name(&path));
+            assert_eq!(register(&foreign::recorded(&path, InputFormat::Edn)), expected, "{}", name(&path));
         }
     }
 }
@@ -47,7 +47,7 @@ fn registers_of_knossos() {
 fn multi_register_of_knossos() {
     let files = foreign::corpus("knossos/multi-register/good");
     assert_eq!(files.len(), 1);
-    let history = History::from_events(&foreign::edn(&files[0]));
+    let history = foreign::recorded(&files[0], InputFormat::Edn);
     let assume = Assumptions { initial: Some(Scalar::Int(0)), ..Assumptions::default() };
     let zero = Question { assume, ..question() };
     assert!(verdict(&history, &multi_register::check(&history, &zero, &Budget::default())));
@@ -59,7 +59,7 @@ fn maps_of_strings() {
     let files = foreign::corpus("porcupine/kv");
     assert_eq!(files.len(), 3);
     for path in files {
-        let history = History::from_events(&foreign::edn(&path));
+        let history = foreign::recorded(&path, InputFormat::Edn);
         let linearizable = verdict(&history, &key_value::check(&history, &question(), &Budget::default()));
         assert!(!linearizable, "{}", name(&path));
     }

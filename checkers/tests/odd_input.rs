@@ -5,19 +5,18 @@ mod support;
 use std::sync::Arc;
 
 use checkers::{CheckConfig, Finding, Observed, check};
-use histories::{Event, Guarantee, History, Kind, Micro, Operation, Process, Scalar, Value, notation};
+use histories::{Event, Guarantee, History, Kind, Micro, Operation, Scalar, Value, notation};
 use support::random::{Objects, Shape};
 use support::stores::{ReadFrom, Run, record};
-use support::{Rng, fold, random};
+use support::{Rng, fold, odd, random};
 
 /// Any event at all: completions without invocations, two invocations of one process, answers that do not fit.
 fn odd_event(rng: &mut Rng) -> Event {
-    let process = if rng.percent(10) { Process::NEMESIS } else { Process(rng.below(4) as u32) };
-    let kind = *rng.pick(&[Kind::Invoke, Kind::Invoke, Kind::Ok, Kind::Ok, Kind::Fail, Kind::Info]);
+    let who = odd::who(rng, 10, &[Kind::Invoke, Kind::Invoke, Kind::Ok, Kind::Ok, Kind::Fail, Kind::Info]);
     let node = rng.percent(30).then(|| Arc::from(*rng.pick(&["n1", "n2", ""])));
     let session = rng.percent(50).then(|| *rng.pick(&[0, 1, 70_000, u32::MAX - 1]));
     let time = if rng.percent(90) { rng.below(1 << 40) as u64 } else { u64::MAX };
-    Event { time, process, kind, operation: odd_operation(rng), node, session, error: None }
+    Event { time, node, session, ..odd::event(who, odd_operation(rng)) }
 }
 
 fn scalar(rng: &mut Rng) -> Scalar {
@@ -33,11 +32,7 @@ fn scalar(rng: &mut Rng) -> Scalar {
 }
 
 fn value(rng: &mut Rng) -> Option<Value> {
-    match rng.below(3) {
-        0 => None,
-        1 => Some(Value::Scalar(scalar(rng))),
-        _ => Some(Value::List((0..rng.below(5)).map(|_| scalar(rng)).collect())),
-    }
+    odd::value(rng, 3, 5, scalar)
 }
 
 fn odd_operation(rng: &mut Rng) -> Operation {

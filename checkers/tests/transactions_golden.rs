@@ -1,72 +1,33 @@
 //! Golden scripts of transactional histories: each file in `golden_transactions/` is a claim about an anomaly, with a
 //! minimal history that has it and near misses that do not, and what the analyzer says of each, word for word.
 //!
-//! A script is made of comments (`#`) and of blocks: a workload, a model and assumptions, a history in notation after
-//! `>`, and what was found. With `SPLITBRAIN_GOLDEN=write` in the environment the answers are written into the files
-//! instead of compared.
+//! A question there is a workload, a model and assumptions.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+#[path = "support/script.rs"]
+mod script;
 
 use checkers::models::{AnomalyType, prohibited};
 use checkers::transactions::{list_append, predicate, rw_register};
 use checkers::{Assumptions, Budget, Found, Question};
-use histories::{History, notation};
+use histories::History;
+use script::Played;
 
 #[test]
 fn scripts() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden_transactions");
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(&dir).expect("the scripts are there").map(|f| f.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() >= 20, "one script for each anomaly");
-    let mut wrong = Vec::new();
-    for file in files {
-        let script = fs::read_to_string(&file).unwrap();
-        let played = play(&script);
-        if std::env::var_os("SPLITBRAIN_GOLDEN").is_some_and(|v| v == "write") {
-            fs::write(&file, &played).unwrap();
-        } else if played != script {
-            wrong.push(format!("{}\n--- written\n{script}\n--- played\n{played}", file.display()));
-        }
-        claim(&file, &played);
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let played = script::play("golden_transactions", answer);
+    assert!(played.len() >= 20, "one script for each anomaly");
+    played.iter().for_each(claim);
 }
 
 /// The anomaly that a file is named for is found in its first history, and not in all.
-fn claim(file: &Path, played: &str) {
-    let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+fn claim(played: &Played) {
+    let name = &played.name;
     if let Ok(kind) = name.parse::<AnomalyType>() {
         let found = |block: &str| block.contains(&format!("\n  {kind} ["));
-        let blocks: Vec<&str> = played.split("\n\n").collect();
+        let blocks: Vec<&str> = played.text.split("\n\n").collect();
         assert!(found(blocks[0]), "{name}: the first history has it");
         assert!(!blocks.iter().all(|b| found(b)), "{name}: there is a near miss");
     }
-}
-
-/// The script with what the analyzers say.
-fn play(script: &str) -> String {
-    let mut played = String::new();
-    let mut asked = None;
-    let mut history = String::new();
-    for line in script.lines().chain([""]) {
-        if line.starts_with('#') {
-            played += &format!("{line}\n");
-        } else if let Some(part) = line.strip_prefix("> ") {
-            history += &format!("{part} ");
-            played += &format!("{line}\n");
-        } else if line.is_empty() {
-            if let Some(asked) = asked.take() {
-                played += &answer(asked, &notation::history(&std::mem::take(&mut history)));
-            }
-            played += "\n";
-        } else if asked.is_none() {
-            asked = Some(line);
-            played += &format!("{line}\n");
-        }
-    }
-    format!("{}\n", played.trim_end())
 }
 
 fn answer(asked: &str, history: &History) -> String {
@@ -96,14 +57,7 @@ fn say(found: &Found, question: &Question) -> String {
         (true, true) => "valid\n".to_owned(),
         (true, false) => "unknown\n".to_owned(),
     };
-    for group in found.groups.values() {
-        for anomaly in &group.cases {
-            said += &format!("  {} {:?}\n  {}\n", anomaly.kind, anomaly.operations, anomaly.explanation);
-            for relation in &anomaly.relations {
-                said += &format!("    #{} {:?} #{}: {}\n", relation.from, relation.kind, relation.to, relation.reason);
-            }
-        }
-    }
+    found.groups.values().flat_map(|group| &group.cases).for_each(|case| said += &script::evidence(case));
     found.doubts.iter().for_each(|doubt| said += &format!("  doubt: {doubt}\n"));
     said
 }

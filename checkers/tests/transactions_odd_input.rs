@@ -8,7 +8,7 @@ mod support;
 use checkers::transactions::{list_append, predicate, rw_register};
 use checkers::{AnomalyType, Assumptions, Budget, Model, Question};
 use histories::{Event, History, ItemFunction, Kind, Micro, Operation, Process, Scalar, Value};
-use support::Rng;
+use support::{Rng, odd};
 
 fn scalar(rng: &mut Rng) -> Scalar {
     match rng.below(12) {
@@ -22,11 +22,7 @@ fn scalar(rng: &mut Rng) -> Scalar {
 }
 
 fn value(rng: &mut Rng) -> Option<Value> {
-    match rng.below(4) {
-        0 => None,
-        1 => Some(Value::Scalar(scalar(rng))),
-        _ => Some(Value::List((0..rng.below(4)).map(|_| scalar(rng)).collect())),
-    }
+    odd::value(rng, 4, 4, scalar)
 }
 
 fn micro(rng: &mut Rng) -> Micro {
@@ -63,9 +59,8 @@ fn operation(rng: &mut Rng) -> Operation {
 }
 
 fn event(rng: &mut Rng) -> Event {
-    let process = if rng.percent(3) { Process::NEMESIS } else { Process(rng.below(4) as u32) };
-    let kind = *rng.pick(&[Kind::Invoke, Kind::Invoke, Kind::Ok, Kind::Ok, Kind::Ok, Kind::Fail, Kind::Info]);
-    Event { time: 0, process, kind, operation: operation(rng), node: None, session: None, error: None }
+    let kinds = [Kind::Invoke, Kind::Invoke, Kind::Ok, Kind::Ok, Kind::Ok, Kind::Fail, Kind::Info];
+    odd::event(odd::who(rng, 3, &kinds), operation(rng))
 }
 
 fn question(rng: &mut Rng) -> Question {
@@ -128,8 +123,7 @@ fn small_budgets() {
 }
 
 fn transaction(process: u32, kind: Kind, steps: Vec<Micro>) -> Event {
-    let operation = Operation::Txn(steps);
-    Event { time: 0, process: Process(process), kind, operation, node: None, session: None, error: None }
+    odd::event((Process(process), kind), Operation::Txn(steps))
 }
 
 /// A quadratic number of dependencies is not written out: everybody who read nothing precedes every append that nobody

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 
 use histories::{Event, History, Kind, Micro, Operation, Process, Scalar, Value};
 
+use super::rng::Rng;
+
 /// What a history looks like.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
@@ -28,19 +30,6 @@ impl Shape {
 
     pub fn operations() -> Shape {
         Shape { steps: 0, keys: 1_000, ..Shape::transactions() }
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014).
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
     }
 }
 

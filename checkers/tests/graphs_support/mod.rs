@@ -2,28 +2,10 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+#[path = "../support/rng.rs"]
+pub mod rng;
+
 use checkers::models::AnomalyType::{self, *};
-
-/// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014).
-pub struct Rng(u64);
-
-impl Rng {
-    pub fn new(seed: u64) -> Rng {
-        Rng(seed)
-    }
-
-    pub fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
-    }
-
-    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len())]
-    }
-}
 
 /// What each kind of cycle implies directly (Elle 0.2.7, `elle.consistency-model`), kinds of cycles only.
 const IMPLIED: &[(AnomalyType, &[AnomalyType])] = &[

@@ -4,32 +4,13 @@
 
 pub mod foreign;
 pub mod orders;
+#[path = "../support/rng.rs"]
+pub mod rng;
 pub mod simulated;
 
 use checkers::{Anomaly, AnomalyType, Assumptions, Found, Question};
 use histories::{Event, History, Kind, Operation, Process, Scalar};
-
-/// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014).
-pub struct Rng(pub u64);
-
-impl Rng {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Below `n`, which is at least 1.
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    pub fn percent(&mut self, p: usize) -> bool {
-        self.below(100) < p
-    }
-}
+pub use rng::Rng;
 
 pub fn question() -> Question {
     Question { models: Vec::new(), anomalies: Vec::new(), assume: Assumptions::default() }

@@ -1,37 +1,14 @@
 //! What the tests share: a source of randomness with a seed, small random histories, and a way to shrink them.
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+pub mod odd;
 pub mod random;
+pub mod rng;
 pub mod stores;
 
 use checkers::{CheckConfig, Finding, Observed};
 use histories::{Event, Guarantee, History, Process, notation};
-
-/// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014).
-pub struct Rng(pub u64);
-
-impl Rng {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Below `n`, which is at least 1.
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    pub fn percent(&mut self, p: usize) -> bool {
-        self.below(100) < p
-    }
-
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
-    }
-}
+pub use rng::Rng;
 
 /// What the checker of one guarantee says about these events.
 pub fn finding(events: &[Event], guarantee: Guarantee) -> Finding {
