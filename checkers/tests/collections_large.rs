@@ -3,22 +3,11 @@
 mod collections_support;
 
 use checkers::analysis::Analyzer;
-use checkers::linearizability::collections::{counter, fifo_queue, list, priority_queue, queue, set, stack};
+use checkers::linearizability::collections::{counter, fifo_queue, list, queue, set};
 use checkers::{AnomalyType, Budget, Found};
-use collections_support::large::{Long, steps};
+use collections_support::large::{ALL, Long, steps};
 use collections_support::{Answer, Call, Rng, Step, Structure, found, history, question};
 use histories::{Event, History, Kind, Scalar};
-
-const ALL: [(Analyzer, Structure); 8] = [
-    (fifo_queue::check, Structure::Fifo),
-    (queue::check, Structure::Bag),
-    (priority_queue::check, Structure::Priority),
-    (stack::check, Structure::Stack),
-    (set::check, Structure::Members),
-    (set::check, Structure::Growing),
-    (counter::check, Structure::Counter),
-    (list::check, Structure::List),
-];
 
 fn long(structure: Structure, infos: usize, seed: u64) -> Long {
     Long { structure, operations: 4000, clients: 20, infos, seed }

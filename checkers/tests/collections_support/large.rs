@@ -3,9 +3,23 @@
 
 use std::collections::{BinaryHeap, VecDeque};
 
+use checkers::analysis::Analyzer;
+use checkers::linearizability::collections::{counter, fifo_queue, list, priority_queue, queue, set, stack};
 use histories::{Event, History, Kind, Process};
 
 use super::{Answer, Call, Rng, Step, Structure, operation};
+
+/// Each structure with what judges it; those that give items back come first.
+pub const ALL: [(Analyzer, Structure); 8] = [
+    (fifo_queue::check, Structure::Fifo),
+    (queue::check, Structure::Bag),
+    (priority_queue::check, Structure::Priority),
+    (stack::check, Structure::Stack),
+    (set::check, Structure::Members),
+    (set::check, Structure::Growing),
+    (counter::check, Structure::Counter),
+    (list::check, Structure::List),
+];
 
 /// One copy of a structure, as fast as it can be.
 struct Copy {

@@ -1,6 +1,8 @@
 //! Operations of sessions, and the definitions of Bouajjani, Enea, Guerraoui and Hamza (POPL 2017), section 3.
 
-use histories::{Event, Kind, Micro, Operation, Scalar, Value};
+use histories::{Event, Micro, Operation, Scalar, Value};
+
+use super::transactions::{Txn, transactions};
 
 /// One read or write.
 #[derive(Clone, Debug)]
@@ -29,24 +31,11 @@ impl Op {
 
 /// The operations of a history; those that failed are not there.
 pub fn operations(events: &[Event]) -> Vec<Op> {
-    let mut ops = Vec::new();
-    for (i, event) in events.iter().enumerate().filter(|(_, event)| event.kind == Kind::Invoke) {
-        let end = (i + 1..events.len()).find(|j| events[*j].process == event.process);
-        let kind = end.map_or(Kind::Info, |end| events[end].kind);
-        let (said, completed) = match (kind, end) {
-            (Kind::Fail, _) => continue,
-            (Kind::Ok, Some(end)) => (&events[end].operation, end),
-            _ => (&event.operation, usize::MAX),
-        };
-        for what in steps(said) {
-            let doubtful = kind != Kind::Ok;
-            if !doubtful || !matches!(what.1, What::Read(_)) {
-                let session = event.session.unwrap_or(event.process.0);
-                ops.push(Op { session, invoked: i, completed, key: what.0, what: what.1, doubtful });
-            }
-        }
-    }
-    ops
+    let each = |txn: Txn| {
+        let Txn { session, invoked, completed, steps, doubtful } = txn;
+        steps.into_iter().map(move |(key, what)| Op { session, invoked, completed, key, what, doubtful })
+    };
+    transactions(events).into_iter().flat_map(each).collect()
 }
 
 pub fn steps(operation: &Operation) -> Vec<(Scalar, What)> {

@@ -30,6 +30,7 @@ struct External {
     from: Option<usize>,
 }
 
+/// The transactions of a history; those that failed are not there, nor are reads whose end is not known.
 pub fn transactions(events: &[Event]) -> Vec<Txn> {
     let mut txns = Vec::new();
     for (i, event) in events.iter().enumerate().filter(|(_, event)| event.kind == Kind::Invoke) {
