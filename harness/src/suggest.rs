@@ -3,7 +3,7 @@
 /// The known name that `given` was most likely meant to be: at most a third of its letters away.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_ascii_lowercase();
-    let best = known.into_iter().map(|name| (distance(&given, &name.to_ascii_lowercase()), name)).min()?;
+    let best = known.into_iter().map(|name| (strsim::osa_distance(&given, &name.to_ascii_lowercase()), name)).min()?;
     let begins = best.1.to_ascii_lowercase().starts_with(&given) && !given.is_empty();
     let near = best.0 <= (given.chars().count() / 3).max(1) || begins;
     near.then_some(best.1)
@@ -15,27 +15,6 @@ pub fn hint<'a>(given: &str, known: impl IntoIterator<Item = &'a str> + Clone) -
         Some(name) => format!("did you mean '{name}'?"),
         None => format!("there are {}", known.into_iter().collect::<Vec<_>>().join(", ")),
     }
-}
-
-/// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    rows[0] = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        for j in 1..=b.len() {
-            let same = usize::from(a[i - 1] != b[j - 1]);
-            let mut cost = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + same);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                cost = cost.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = cost;
-        }
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use nemesis::fault::registry::{FAULTS, GROUPS, all_names};
-use nemesis::fault::{Fault, FaultName, Target, expand, links};
+use nemesis::fault::{Direction, Fault, FaultName, LinkKind, Peers, Reach, Target, expand, links};
 use nemesis::hosts::HostId;
 use nemesis::schedule::{Intervals, generate};
 use nemesis::seed::Seed;
@@ -29,11 +29,13 @@ fn every_name_leads_back_to_its_fault() {
         assert_eq!(name.as_str().parse(), Ok(name));
         assert_eq!(expand(name.as_str()), Ok(vec![name]));
         assert_eq!(serde_json::to_value(name).expect("a name is a string"), name.as_str());
-        assert!(["partition", "clients-cut", "kill", "crash", "pause"].contains(&name.family()));
+        assert!(["partition", "clients-cut", "link", "stop", "kill", "crash", "pause"].contains(&name.family()));
     }
     let names = all_names();
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a name means two things");
-    assert_eq!(expand("all").map(|members| members.len()), Ok(FaultName::ALL.len()));
+    let (all, hostile) = (expand("all").expect("a group"), expand("hostile").expect("a group"));
+    assert!(FaultName::ALL.iter().all(|name| all.contains(name) != hostile.contains(name)), "each in one of both");
+    assert_eq!(all.len() + hostile.len(), FaultName::ALL.len());
     assert_eq!(expand("partitoin").map_err(|unknown| unknown.to_string()), Err("there is no fault 'partitoin'".into()));
 }
 
@@ -53,6 +55,25 @@ fn a_fault_answers_to_its_name_its_kind_and_its_family() {
     assert_eq!(names(Fault::Kill { target: Target::All }), "kill");
     assert_eq!(names(Fault::ClientsCut { target: leader.clone() }), "clients-cut");
     assert_eq!(names(Fault::OneWay { target: leader }), "one-way partition");
+}
+
+#[test]
+fn an_impaired_link_is_between_its_targets_and_their_peers() {
+    let slow = |target, peers, direction| Fault::Link {
+        kind: LinkKind::Slow,
+        link: LinkKind::Slow.usual(),
+        reach: Reach { target, peers, direction },
+    };
+    assert_eq!(cut(&slow(Target::Node(0), Peers::Nodes, Direction::Out), 3), "1>2 1>3");
+    assert_eq!(cut(&slow(Target::Node(0), Peers::Nodes, Direction::In), 3), "2>1 3>1");
+    assert_eq!(cut(&slow(Target::All, Peers::Nodes, Direction::Both), 2), "1>2 2>1");
+    assert_eq!(cut(&slow(Target::All, Peers::Nodes, Direction::Out), 2), "1>2 2>1");
+    assert_eq!(cut(&slow(Target::Node(1), Peers::Clients, Direction::Both), 2), "2>c1 2>c2 c1>2 c2>2");
+    assert_eq!(cut(&slow(Target::Node(1), Peers::All, Direction::Out), 2), "2>1 2>c1 2>c2");
+    let names = |peers| slow(Target::All, peers, Direction::Both).names().join(" ");
+    assert_eq!(names(Peers::Nodes), "slow link");
+    assert_eq!(names(Peers::Clients), "slow clients-cut");
+    assert_eq!(names(Peers::All), "slow link clients-cut");
 }
 
 #[test]
@@ -136,7 +157,7 @@ proptest! {
     fn every_generated_fault_harms_something(seed: u64, node_count in 1usize..=9) {
         let schedule = generate(Seed(seed), &FaultName::ALL, node_count, 90_000, &Intervals::default());
         for fault in schedule.faults() {
-            let hits_processes = matches!(fault, Fault::Kill { .. } | Fault::Crash { .. } | Fault::Pause { .. });
+            let hits_processes = matches!(fault, Fault::Stop { .. } | Fault::Kill { .. } | Fault::Crash { .. } | Fault::Pause { .. });
             prop_assert!(!fault.resolve(node_count, None).is_empty());
             prop_assert_eq!(cut(fault, node_count).is_empty(), hits_processes, "{}", fault);
         }

@@ -14,14 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab::{DEADLINE, Lab, address, wait_until};
-use nemesis::fault::{Fault, FaultName, Target, links};
+use nemesis::fault::{Direction, Fault, FaultName, LinkKind, Peers, Reach, Target, links};
 use nemesis::hosts::{HostId, Hosts, Rung};
 use nemesis::injector::{Condition, Effect, FaultId, Injector, Layout, Outcome};
-use nemesis::schedule::{Driver, Due, Intervals, generate};
+use nemesis::schedule::{Driver, Due, Intervals, Observed, generate};
 use nemesis::seed::Seed;
+use nemesis::wire::Link;
 use runner::Test;
 
 const TESTS: &[Test] = &[
@@ -30,6 +31,11 @@ const TESTS: &[Test] = &[
     ("a_killed_node_refuses_and_is_started_again", a_killed_node_refuses_and_is_started_again),
     ("a_crashed_node_is_silent_and_boots_again", a_crashed_node_is_silent_and_boots_again),
     ("a_paused_node_accepts_and_does_not_answer", a_paused_node_accepts_and_does_not_answer),
+    ("every_kind_of_bad_link_hits_packets_and_heals", every_kind_of_bad_link_hits_packets_and_heals),
+    ("a_slow_link_is_slow_for_a_client_and_only_for_it", a_slow_link_is_slow_for_a_client_and_only_for_it),
+    ("a_link_that_resets_refuses_clients", a_link_that_resets_refuses_clients),
+    ("two_faults_on_a_link_are_healed_one_by_one", two_faults_on_a_link_are_healed_one_by_one),
+    ("a_stopped_node_was_asked_and_is_started_again", a_stopped_node_was_asked_and_is_started_again),
     ("a_cut_outlasts_a_crash_of_its_node", a_cut_outlasts_a_crash_of_its_node),
     ("overlapping_downs_compose", overlapping_downs_compose),
     ("killing_a_node_that_never_started_is_inert", killing_a_node_that_never_started_is_inert),
@@ -181,7 +187,11 @@ fn numbers(said: &str, verb: &str) -> BTreeMap<usize, u64> {
 }
 
 fn count(effect: &Effect, what: &str) -> u64 {
-    effect.took_effect[what].as_u64().unwrap_or_else(|| panic!("no {what} in {}", effect.to_json()))
+    count_of(&effect.took_effect, what)
+}
+
+fn count_of(took_effect: &serde_json::Value, what: &str) -> u64 {
+    took_effect[what].as_u64().unwrap_or_else(|| panic!("no {what} in {took_effect}"))
 }
 
 fn node(node: usize) -> Target {
@@ -269,6 +279,107 @@ fn a_paused_node_accepts_and_does_not_answer(rung: Rung) {
     cluster.only_silent(&BTreeSet::new());
 }
 
+fn bad(kind: LinkKind, target: Target, peers: Peers) -> Fault {
+    Fault::Link { kind, link: kind.usual(), reach: Reach { target, peers, direction: Direction::Both } }
+}
+
+fn every_kind_of_bad_link_hits_packets_and_heals(rung: Rung) {
+    use LinkKind::*;
+    let cluster = Cluster::new(rung, 3);
+    let mut injector = cluster.injector();
+    let wire = cluster.lab.hosts.wire();
+    for kind in [Slow, Jitter, Lossy, Duplicate, Reorder, Corrupt, CorruptUnnoticed, RateLimit, Hold, Flapping] {
+        let before = wire.stats(HostId(0), HostId(1));
+        let (id, installed) = cluster.install(&mut injector, &bad(kind, node(0), Peers::Nodes));
+        assert_eq!((installed.outcome, count_of(&installed.took_effect, "links_impaired")), (Outcome::Installed, 4));
+        // The talkers' trickle stays below any rate: what a limit does to a flood, the tests of the wire say.
+        let enough = if kind == RateLimit { 0 } else { 3 };
+        wait_until("packets that are hit", || {
+            let stats = wire.stats(HostId(0), HostId(1)).since(before);
+            stats.sent > 10 && kind.packets(&stats) >= enough
+        });
+        let healed = injector.heal(id);
+        assert_eq!(healed.outcome, Outcome::Healed, "{kind:?}");
+        assert!(
+            count(&healed, "packets_hit") >= enough && count(&healed, "links_restored") == 4,
+            "{}",
+            healed.to_json()
+        );
+        assert_eq!(healed.inert, count(&healed, "packets_hit") == 0);
+        cluster.only_silent(&BTreeSet::new());
+    }
+}
+
+fn a_slow_link_is_slow_for_a_client_and_only_for_it(rung: Rung) {
+    let cluster = Cluster::new(rung, 2);
+    let mut injector = cluster.injector();
+    let round_trip = |node| {
+        let mut stream = cluster.lab.connect(cluster.node_count, node, 7000, DEADLINE).expect("a connection");
+        let began = Instant::now();
+        stream.write_all(b"?").and_then(|()| stream.read_exact(&mut [0])).expect("an echo");
+        began.elapsed()
+    };
+    let (id, _) = cluster.install(&mut injector, &bad(LinkKind::Slow, node(0), Peers::Clients));
+    assert!(round_trip(0) >= Duration::from_millis(200), "100 ms each way");
+    assert!(round_trip(1) < Duration::from_millis(100));
+    cluster.only_silent(&BTreeSet::new());
+    let healed = injector.heal(id);
+    assert_eq!((healed.inert, count(&healed, "mean_delay_us")), (false, 100_000));
+    assert!(round_trip(0) < Duration::from_millis(100));
+}
+
+fn a_link_that_resets_refuses_clients(rung: Rung) {
+    let cluster = Cluster::new(rung, 2);
+    let mut injector = cluster.injector();
+    let mut stream = cluster.lab.connect(cluster.node_count, 0, 7000, DEADLINE).expect("a connection");
+    stream.write_all(b"?").and_then(|()| stream.read_exact(&mut [0])).expect("an echo");
+    let (id, _) = cluster.install(&mut injector, &bad(LinkKind::Reset, node(0), Peers::Clients));
+    stream.write_all(b"?").expect("the kernel takes it");
+    let broken = stream.read(&mut [0]).expect_err("a reset");
+    assert_eq!(broken.kind(), ErrorKind::ConnectionReset);
+    assert_eq!((cluster.dial(0), cluster.dial(1)), (Err(ErrorKind::ConnectionRefused), Ok(())));
+    cluster.only_silent(&BTreeSet::new());
+    assert!(count(&injector.heal(id), "packets_hit") >= 2);
+    assert_eq!(cluster.dial(0), Ok(()));
+}
+
+fn two_faults_on_a_link_are_healed_one_by_one(rung: Rung) {
+    let cluster = Cluster::new(rung, 2);
+    let mut injector = cluster.injector();
+    let wire = cluster.lab.hosts.wire();
+    let link = || wire.link(HostId(0), HostId(1));
+    let (slow, _) = cluster.install(&mut injector, &bad(LinkKind::Slow, Target::All, Peers::Nodes));
+    let (lossy, _) = cluster.install(&mut injector, &bad(LinkKind::Lossy, Target::All, Peers::Nodes));
+    let (cut, _) = cluster.install(&mut injector, &Fault::PartitionOne { target: node(0) });
+    assert_eq!((link().cut, link().delay_us, link().loss_ppm), (true, 100_000, 200_000));
+    injector.heal(slow);
+    assert_eq!((link().cut, link().delay_us, link().loss_ppm), (true, 0, 200_000));
+    cluster.only_silent(&cluster.around(&[0]));
+    injector.heal(cut);
+    assert_eq!((link().cut, link().loss_ppm), (false, 200_000));
+    injector.heal(lossy);
+    assert_eq!(link(), Link::default());
+    cluster.only_silent(&BTreeSet::new());
+}
+
+fn a_stopped_node_was_asked_and_is_started_again(rung: Rung) {
+    let cluster = Cluster::new(rung, 2);
+    let mut injector = cluster.injector();
+    let (id, installed) = cluster.install(&mut injector, &Fault::Stop { target: node(1) });
+    assert_eq!((count(&installed, "processes_ended"), installed.inert), (1, false));
+    let exit = cluster.lab.wait_exit(1);
+    assert_eq!((exit.host, exit.signal, exit.expected), (HostId(1), Some(15), true), "it was asked, not killed");
+    assert_eq!(cluster.dial(1), Err(ErrorKind::ConnectionRefused));
+    // A node that is down already is not killed; when the kill is healed it is still to be down.
+    let (kill, second) = cluster.install(&mut injector, &Fault::Kill { target: node(1) });
+    assert!(second.inert);
+    injector.heal(kill);
+    assert_eq!(injector.conditions()[1], Condition::Stopped);
+    assert_eq!(cluster.lab.hosts.process_count(HostId(1)).expect("a count"), 0);
+    assert_eq!(count(&injector.heal(id), "processes_running"), 1);
+    cluster.only_silent(&BTreeSet::new());
+}
+
 fn a_cut_outlasts_a_crash_of_its_node(rung: Rung) {
     let cluster = Cluster::new(rung, 3);
     let mut injector = cluster.injector();
@@ -316,7 +427,7 @@ fn a_whole_generated_schedule_leaves_nothing_behind(rung: Rung) {
     let mut driver = Driver::new(&schedule).expect("no patterns");
     let mut effects = Vec::new();
     while let Some(now_ms) = driver.next_ms() {
-        for due in driver.poll(now_ms, 0, &[]) {
+        for due in driver.poll(&Observed { now_ms, ..Observed::default() }) {
             effects.push(match due {
                 Due::Inject { id, fault, .. } => injector.install(id, &fault, &fault.resolve(3, Some(1))),
                 Due::Heal { id, .. } => injector.heal(id),

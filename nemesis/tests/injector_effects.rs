@@ -105,7 +105,7 @@ fn what_cannot_be_is_skipped_for_a_reason() {
         other => panic!("{other:?}"),
     };
     let (id, effect) = install(&mut injector, &Fault::PartitionOne { target: node(0) });
-    assert_eq!(skipped(effect), "it cuts no link of this cluster");
+    assert_eq!(skipped(effect), "it touches no link of this cluster");
     assert_eq!(skipped(injector.heal(id)), "it was not installed");
     assert_eq!(
         skipped(injector.install(FaultId(5), &Fault::Kill { target: node(7) }, &[7])),
@@ -135,9 +135,9 @@ fn what_may_have_happened_is_indeterminate_and_healed_like_the_rest() {
 fn links_that_do_not_read_back_as_cut_are_indeterminate() {
     let fake = Fake::new(2);
     let mut injector = injector(&fake, 2);
-    fake.refuse(&["set_cut"]);
+    fake.refuse(&["set_links"]);
     let (_, effect) = install(&mut injector, &Fault::PartitionOne { target: node(0) });
-    assert_eq!(effect.outcome, Outcome::Indeterminate("2 of 2 links are not cut when read back".to_owned()));
+    assert_eq!(effect.outcome, Outcome::Indeterminate("2 of 2 links are not as asked for when read back".to_owned()));
 }
 
 #[test]

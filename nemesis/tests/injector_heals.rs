@@ -2,7 +2,7 @@
 
 mod injector_fake;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use injector_fake::{Fake, injector, install, layout};
 use nemesis::fault::{Fault, FaultName, Target, links};
@@ -10,6 +10,7 @@ use nemesis::hosts::HostId;
 use nemesis::injector::{Condition, FaultId, Injector, Ledger, LedgerError, Outcome, Record};
 use nemesis::schedule::{Intervals, generate};
 use nemesis::seed::Seed;
+use nemesis::wire::Link;
 use proptest::prelude::*;
 
 fn kill(node: usize) -> Fault {
@@ -200,19 +201,24 @@ fn must_be(injector: &Injector<&Fake>, node: usize) -> &'static str {
         targets.contains(&format!("n{}", node + 1).as_str()).then(|| fault.family())
     };
     let families: Vec<_> = injector.installed().iter().filter_map(on_node).collect();
-    let worst = [("crash", "gone"), ("kill", "dead"), ("pause", "stopped")];
+    let worst = [("crash", "gone"), ("kill", "dead"), ("stop", "dead"), ("pause", "stopped")];
     worst.into_iter().find(|(family, _)| families.contains(family)).map_or("running", |(_, state)| state)
 }
 
-/// The same for links.
-fn must_be_cut(injector: &Injector<&Fake>) -> BTreeSet<(HostId, HostId)> {
+/// The same for links: what those must be that are touched.
+fn must_be_set(injector: &Injector<&Fake>) -> BTreeMap<(HostId, HostId), Link> {
     let layout = layout(injector.conditions().len());
     let nodes: Vec<HostId> = layout.nodes.iter().map(|(_, host)| *host).collect();
     let position = |name: &str| layout.nodes.iter().position(|(node, _)| node == name).expect("a node");
-    let cut = |(_, fault, targets): (FaultId, &Fault, Vec<&str>)| {
-        links(fault, &targets.into_iter().map(position).collect::<Vec<_>>(), &nodes, &layout.clients)
-    };
-    injector.installed().into_iter().flat_map(cut).collect()
+    let mut must = BTreeMap::new();
+    for (_, fault, targets) in injector.installed() {
+        let targets: Vec<_> = targets.into_iter().map(position).collect();
+        for link in links(fault, &targets, &nodes, &layout.clients) {
+            let so_far: &mut Link = must.entry(link).or_default();
+            *so_far = so_far.and(fault.link());
+        }
+    }
+    must
 }
 
 proptest! {
@@ -233,10 +239,10 @@ proptest! {
             for node in 0..node_count {
                 prop_assert_eq!(fake.is(node), must_be(&injector, node), "node {}", node);
             }
-            prop_assert_eq!(fake.cut_links(), must_be_cut(&injector));
+            prop_assert_eq!(fake.set_links(), must_be_set(&injector));
         }
         injector.heal_all();
-        prop_assert!(fake.cut_links().is_empty());
+        prop_assert!(fake.set_links().is_empty());
         prop_assert!((0..node_count).all(|node| fake.is(node) == "running"));
     }
 
@@ -252,14 +258,14 @@ proptest! {
             match act {
                 Act::Install(n) => drop(install(&mut injector, &faults[n % faults.len()])),
                 Act::Heal(n) => drop(injector.heal(FaultId(n as u32))),
-                Act::Refuse(true) => fake.refuse(&["kill", "restart", "pause", "set_cut"]),
+                Act::Refuse(true) => fake.refuse(&["stop", "kill", "restart", "pause", "set_links"]),
                 Act::Refuse(false) => fake.refuse(&[]),
             }
         }
         fake.refuse(&[]);
         injector.heal_all();
         prop_assert_eq!(injector.heal_all(), vec![]);
-        prop_assert!(fake.cut_links().is_empty());
+        prop_assert!(fake.set_links().is_empty());
         prop_assert!((0..node_count).all(|node| fake.is(node) == "running"));
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use nemesis::fault::{Fault, FaultName, Target};
-use nemesis::schedule::{Driver, Due, Intervals, OutputTail, Schedule, Step, Trigger, generate};
+use nemesis::schedule::{Driver, Due, Intervals, Observed, OutputTail, Schedule, Step, Trigger, generate};
 use nemesis::seed::Seed;
 use proptest::prelude::*;
 
@@ -24,13 +24,17 @@ fn text(due: &[Due]) -> String {
     due.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
+fn seen(now_ms: u64) -> Observed<'static> {
+    Observed { now_ms, ..Observed::default() }
+}
+
 fn at(driver: &mut Driver, now_ms: u64) -> String {
-    text(&driver.poll(now_ms, 0, &[]))
+    text(&driver.poll(&seen(now_ms)))
 }
 
 fn prints(driver: &mut Driver, now_ms: u64, lines: &[(usize, &str)]) -> String {
     let lines: Vec<_> = lines.iter().map(|(node, line)| (*node, (*line).to_owned())).collect();
-    text(&driver.poll(now_ms, 0, &lines))
+    text(&driver.poll(&Observed { lines: &lines, ..seen(now_ms) }))
 }
 
 #[test]
@@ -67,9 +71,68 @@ fn heal_all_heals_the_last_first() {
 }
 
 #[test]
+fn acknowledged_operations_are_another_count() {
+    let mut driver = driver("[[step]]\nat-acknowledged = 100\nfault = 'kill-leader'\nfor = '1s'");
+    assert_eq!(text(&driver.poll(&Observed { completed: 500, acknowledged: 99, ..seen(10) })), "");
+    assert_eq!(text(&driver.poll(&Observed { completed: 500, acknowledged: 100, ..seen(20) })), "kill-leader#0");
+}
+
+#[test]
+fn a_new_leader_is_one_who_did_not_lead_before() {
+    let mut driver = driver(
+        "[[step]]\non-leader = 'any'\nfault = 'kill'\ntarget = 'n1'\ntimes = 2\n\
+         [[step]]\non-leader = 'n3'\nfault = 'pause'\ntarget = 'n3'",
+    );
+    let mut leads = |leader| text(&driver.poll(&Observed { leader, ..seen(10) }));
+    assert_eq!(leads(Some(1)), "", "it led when the watching began");
+    assert_eq!(leads(None), "", "nobody is nobody new");
+    assert_eq!(leads(Some(1)), "", "it came back");
+    assert_eq!(leads(Some(0)), "kill#0");
+    assert_eq!(leads(Some(2)), "kill#1 pause#2");
+    assert_eq!(leads(Some(0)), "");
+}
+
+#[test]
+fn a_step_waits_for_the_begin_or_the_end_of_another() {
+    let mut driver = driver(
+        "[[step]]\nname = 'cut'\nat = '1s'\nfault = 'leader-isolated'\nfor = '2s'\n\
+         [[step]]\non-begin-of = 'cut'\nafter = '500ms'\nfault = 'pause'\ntarget = 'n2'\nfor = '100ms'\n\
+         [[step]]\non-end-of = 'cut'\nfault = 'kill'\ntarget = 'n3'",
+    );
+    assert_eq!(at(&mut driver, 1000), "leader-isolated#0");
+    assert_eq!(at(&mut driver, 1499), "");
+    assert_eq!(at(&mut driver, 1500), "pause#1");
+    assert_eq!(at(&mut driver, 1600), "heal#1");
+    assert_eq!(at(&mut driver, 3000), "heal#0 kill#2");
+}
+
+#[test]
+fn a_fault_ends_when_something_happens_or_at_its_limit() {
+    let toml = "[[step]]\nat = '1s'\nfault = 'leader-isolated'\nuntil-leader = 'any'\nfor = '5s'\n\
+                [[step]]\nat = '1s'\nfault = 'pause'\ntarget = 'n2'\nuntil-acknowledged = 10\n\
+                [[step]]\nat = '1s'\nfault = 'kill'\ntarget = 'n3'\nuntil-output = 'ready'";
+    let run = |events: &[(u64, u64, Option<usize>, &str)]| {
+        let mut driver = driver(toml);
+        let mut all = Vec::new();
+        for (now_ms, acknowledged, leader, line) in events {
+            let lines = [(0, (*line).to_owned())];
+            let observed = Observed { acknowledged: *acknowledged, leader: *leader, lines: &lines, ..seen(*now_ms) };
+            all.push(text(&driver.poll(&observed)));
+        }
+        all.join(" | ")
+    };
+    let begin = (1000, 500, Some(0), "ready");
+    assert_eq!(
+        run(&[begin, (1100, 509, Some(0), "not yet"), (1200, 510, Some(1), "now ready")]),
+        "leader-isolated#0 pause#1 kill#2 |  | heal#0 heal#1 heal#2"
+    );
+    assert_eq!(run(&[begin, (6000, 500, Some(0), "")]), "leader-isolated#0 pause#1 kill#2 | heal#0");
+}
+
+#[test]
 fn operations_trigger_once_and_again_after_as_many() {
     let mut driver = driver("[[step]]\nat-operation = 100\nfault = 'kill-leader'\nfor = '1s'\ntimes = 2");
-    let mut done = |ms, count| text(&driver.poll(ms, count, &[]));
+    let mut done = |ms, count| text(&driver.poll(&Observed { completed: count, ..seen(ms) }));
     assert_eq!(done(10, 99), "");
     assert_eq!(done(20, 104), "kill-leader#0");
     assert_eq!(done(30, 203), "");
@@ -199,7 +262,7 @@ proptest! {
         let mut out = Vec::new();
         let mut injected = Vec::new();
         for now_ms in (0..70_000).step_by(tick as usize) {
-            for due in driver.poll(now_ms, 0, &[]) {
+            for due in driver.poll(&seen(now_ms)) {
                 match due {
                     Due::Inject { id, step, .. } => { out.push(id); injected.push(step) }
                     Due::Heal { id, .. } => {
@@ -222,7 +285,7 @@ proptest! {
         let mut driver = Driver::new(&schedule).expect("no patterns");
         let mut out = std::collections::BTreeSet::new();
         for now_ms in (0..stop_ms).step_by(50) {
-            for due in driver.poll(now_ms, 0, &[]) {
+            for due in driver.poll(&seen(now_ms)) {
                 match due {
                     Due::Inject { id, .. } => out.insert(id),
                     Due::Heal { id, .. } => out.remove(&id),

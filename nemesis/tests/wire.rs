@@ -17,6 +17,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const CUT: Link = Link { cut: true, ..OPEN };
 const OPEN: Link = Link {
     cut: false,
+    flap_down_us: 0,
+    flap_up_us: 0,
     reset: false,
     hold: false,
     delay_us: 0,
@@ -324,6 +326,21 @@ fn reordered_packets_are_overtaken_by_the_others() {
     let prompt = &arrived[..200 - stats.reordered as usize];
     assert!((25..75).contains(&stats.reordered), "{stats:?}");
     assert!(prompt.is_sorted() && !arrived.is_sorted(), "{arrived:?}");
+}
+
+#[test]
+fn a_flapping_link_is_cut_and_comes_back() {
+    let net = Net::new(1, 2);
+    net.set(0, 1, Link { flap_down_us: 20_000, flap_up_us: 20_000, ..OPEN });
+    let deadline = Instant::now() + DEADLINE;
+    let mut number = 0;
+    let seen = |stats: LinkStats| stats.cut > 100 && stats.forwarded > 100;
+    while !seen(net.wire.stats(HostId(0), HostId(1))) {
+        net.send(0, 1, number);
+        number += 1;
+        while net.next(1).is_some() {}
+        assert!(Instant::now() < deadline, "{:?}", net.wire.stats(HostId(0), HostId(1)));
+    }
 }
 
 #[test]

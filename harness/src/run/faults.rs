@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, TryLockError};
 use nemesis::fault::Fault;
 use nemesis::hosts::{Exit, Hosts};
 use nemesis::injector::{Effect, FaultId, Injector, Layout, Outcome};
-use nemesis::schedule::{Driver, Due, OutputTail};
+use nemesis::schedule::{Driver, Due, Observed, OutputTail};
 use serde_json::{Value as Json, json};
 
 use super::cluster::RunningCluster;
@@ -25,6 +25,7 @@ pub struct Nemesis {
     clock: RunClock,
     driver: Driver,
     tail: Option<OutputTail>,
+    leader: Option<LeaderWatch>,
     injector: Arc<Mutex<Injector<Arc<Hosts>>>>,
     exits: Option<Receiver<Exit>>,
     /// Nodes that ended although nobody ended them.
@@ -55,6 +56,7 @@ impl Nemesis {
         let injector = Injector::new(cluster.hosts().clone(), layout, Some(&dir.file("ledger.jsonl")))
             .map_err(|e| Failure::harness("the ledger").because(&e))?;
         let tail = plan.schedule.watches_output().then(|| OutputTail::new(cluster.outputs()));
+        let leader = plan.schedule.watches_leader().then(|| LeaderWatch::start(cluster.clone()));
         Ok(Nemesis {
             exits: cluster.exits(),
             injector: Arc::new(Mutex::new(injector)),
@@ -63,6 +65,7 @@ impl Nemesis {
             clock,
             driver,
             tail,
+            leader,
             unexpected: Vec::new(),
             records: Vec::new(),
             ids: Vec::new(),
@@ -72,11 +75,12 @@ impl Nemesis {
         })
     }
 
-    /// Does what is due at `at_ms` of the workload.
-    pub async fn tick(&mut self, at_ms: u64, operations: u64) {
+    /// Does what is due at `now_ms` of the workload, when so many operations were `completed` and `acknowledged`.
+    pub async fn tick(&mut self, now_ms: u64, completed: u64, acknowledged: u64) {
         self.collect_exits();
         let lines = self.tail.as_mut().map(OutputTail::read).unwrap_or_default();
-        for due in self.driver.poll(at_ms, operations, &lines) {
+        let leader = self.leader.as_ref().and_then(LeaderWatch::seen);
+        for due in self.driver.poll(&Observed { now_ms, completed, acknowledged, lines: &lines, leader }) {
             match due {
                 Due::Inject { id, fault, .. } => self.inject(id, fault).await,
                 Due::Heal { id, .. } => self.heal(id).await,
@@ -226,6 +230,38 @@ impl Nemesis {
         let never = self.driver.never_due().into_iter().filter_map(|step| Some((step + 1, self.steps.get(step)?)));
         notes.extend(never.map(|(step, words)| format!("step {step} of the schedule was never due: {words}")));
         notes
+    }
+}
+
+/// Asks who leads, again and again: an answer may take longer than the nemesis can wait.
+struct LeaderWatch {
+    seen: tokio::sync::watch::Receiver<Option<usize>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// Between an answer and the next question.
+const ASK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
+
+impl LeaderWatch {
+    fn start(cluster: Arc<RunningCluster>) -> Self {
+        let (tell, seen) = tokio::sync::watch::channel(None);
+        let task = tokio::spawn(async move {
+            while !tell.is_closed() {
+                tell.send_replace(cluster.leader().await);
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        });
+        LeaderWatch { seen, task }
+    }
+
+    fn seen(&self) -> Option<usize> {
+        *self.seen.borrow()
+    }
+}
+
+impl Drop for LeaderWatch {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

@@ -332,7 +332,7 @@ impl<'a> Run<'a> {
             if let Some(failure) = nemesis.broken() {
                 return Some(failure);
             }
-            nemesis.tick(at, crew.tally.completed()).await;
+            nemesis.tick(at, crew.tally.completed(), crew.tally.ok.load(Ordering::Relaxed)).await;
             if let Ok(mut progress) = self.watch.lock() {
                 progress.at_ms = (at, planned);
                 progress.operations = crew.tally.completed();

@@ -1,4 +1,4 @@
-//! Which directed links a fault cuts.
+//! Which directed links a fault cuts or makes worse.
 //!
 //! A link is an ordered pair of hosts. Most partitions cut both directions, because that is what a broken cable does;
 //! `one-way` and `partition-random` cut single directions, because that is what a broken route does.
@@ -24,10 +24,10 @@
 
 use std::collections::BTreeSet;
 
-use super::Fault;
+use super::{Direction, Fault, Peers, Reach};
 use crate::hosts::HostId;
 
-/// The directed links that a fault cuts, ascending, each once; empty for faults of processes and machines. `targets` is
+/// The directed links that a fault cuts or makes worse, ascending, each once; empty for faults of processes and machines. `targets` is
 /// what [`Fault::resolve`] returned, `nodes` and `clients` the hosts of the run, nodes by position.
 pub fn links(fault: &Fault, targets: &[usize], nodes: &[HostId], clients: &[HostId]) -> Vec<(HostId, HostId)> {
     let node_count = nodes.len();
@@ -40,8 +40,9 @@ pub fn links(fault: &Fault, targets: &[usize], nodes: &[HostId], clients: &[Host
         }
         Fault::OneWay { .. } => pairs(node_count, |a, b| targets.contains(&a) && !targets.contains(&b)),
         Fault::PartitionMatrix { links } => pairs(node_count, |a, b| links.contains(&(a, b))),
-        Fault::ClientsCut { .. } => return between(targets, nodes, clients),
-        Fault::Kill { .. } | Fault::Crash { .. } | Fault::Pause { .. } => BTreeSet::new(),
+        Fault::ClientsCut { .. } => return between(targets, nodes, clients, Direction::Both),
+        Fault::Link { reach, .. } => return impaired(reach, targets, nodes, clients),
+        Fault::Stop { .. } | Fault::Kill { .. } | Fault::Crash { .. } | Fault::Pause { .. } => BTreeSet::new(),
     };
     let mut links: Vec<_> = cut.into_iter().map(|(from, to)| (nodes[from], nodes[to])).collect();
     links.sort_unstable();
@@ -53,13 +54,26 @@ fn pairs(node_count: usize, cut: impl Fn(usize, usize) -> bool) -> BTreeSet<(usi
     (0..node_count).flat_map(|a| (0..node_count).map(move |b| (a, b))).filter(|&(a, b)| a != b && cut(a, b)).collect()
 }
 
-/// Both directions between the targets and every client.
-fn between(targets: &[usize], nodes: &[HostId], clients: &[HostId]) -> Vec<(HostId, HostId)> {
-    let mut links: Vec<_> = targets
-        .iter()
-        .filter_map(|target| nodes.get(*target))
-        .flat_map(|node| clients.iter().flat_map(move |client| [(*node, *client), (*client, *node)]))
-        .collect();
+/// The links between the targets and their peers. What one target sends to another is going out and coming in.
+fn impaired(reach: &Reach, targets: &[usize], nodes: &[HostId], clients: &[HostId]) -> Vec<(HostId, HostId)> {
+    let others = match reach.peers {
+        Peers::Nodes => between(targets, nodes, nodes, reach.direction),
+        Peers::Clients => between(targets, nodes, clients, reach.direction),
+        Peers::All => between(targets, nodes, &[nodes, clients].concat(), reach.direction),
+    };
+    others.into_iter().filter(|(from, to)| from != to).collect()
+}
+
+/// The links between the targets and every peer.
+fn between(targets: &[usize], nodes: &[HostId], peers: &[HostId], direction: Direction) -> Vec<(HostId, HostId)> {
+    let (out, back) = (direction != Direction::In, direction != Direction::Out);
+    let mut links = Vec::new();
+    for node in targets.iter().filter_map(|target| nodes.get(*target)) {
+        for peer in peers {
+            links.extend(out.then_some((*node, *peer)));
+            links.extend(back.then_some((*peer, *node)));
+        }
+    }
     links.sort_unstable();
     links.dedup();
     links

@@ -11,44 +11,35 @@
 //! ```text
 //!             the network between        the process            the machine
 //!             --------------------       ------------------     ---------------------------
-//! faults      partitions, clients-cut    kill, pause            crash
-//! the peer    silence, then a timeout    kill: "connection      silence, then a timeout
-//! sees                                   refused" at once
-//!                                        pause: accepted, then
+//! faults      partitions, clients-cut,   kill, stop, pause      crash
+//!             slow, lossy, reset, …
+//! the peer    silence, then a timeout;   kill, stop: "connec-   silence, then a timeout
+//! sees        or late, lost, doubled     tion refused" at once
+//!             and corrupt packets        pause: accepted, then
 //!                                        silence
-//! survives    all state, all sockets     kill: the files        the files
-//!                                        pause: everything
+//! survives    all state; all sockets     kill, stop: the files  the files
+//!             unless reset               pause: everything
 //! ```
 //!
 //! Partitions cut node from node and never client from node: whoever is isolated still serves its clients, which is
-//! what makes a split brain visible. `clients-cut` is the opposite.
+//! what makes a split brain visible. `clients-cut` is the opposite. Of an [impaired link](Reach) it is said whom it
+//! connects.
 
+mod impairment;
 pub mod links;
 pub mod registry;
+mod target;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use impairment::{Direction, LinkKind, Peers, Reach};
 pub use links::links;
 pub use registry::{FaultInfo, FaultName, Group, UnknownFault, expand};
+pub use target::Target;
 
-/// Nodes by position in the cluster, or by a role that is looked up when the fault is installed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Target {
-    /// This node, by position from 0.
-    Node(usize),
-    /// These nodes.
-    Nodes(Vec<usize>),
-    /// Whoever leads at that moment; `fallback` when nobody is known to.
-    Leader {
-        /// Position of the node to take when there is no leader.
-        fallback: usize,
-    },
-    /// All nodes.
-    All,
-}
+use crate::wire::Link;
 
 /// One kind of harm. Everything random about it is drawn when the schedule is made, so that the plan says it all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +84,22 @@ pub enum Fault {
         /// From whom.
         target: Target,
     },
+    /// Links that are worse than they should be.
+    Link {
+        /// In which way.
+        kind: LinkKind,
+        /// How much.
+        link: Link,
+        /// Which links.
+        #[serde(flatten)]
+        reach: Reach,
+    },
+    /// SIGTERM to all processes of a node, and SIGKILL to those that have not ended within five seconds; healing starts
+    /// it again.
+    Stop {
+        /// Whom.
+        target: Target,
+    },
     /// SIGKILL to all processes of a node; healing starts it again.
     Kill {
         /// Whom.
@@ -110,36 +117,6 @@ pub enum Fault {
     },
 }
 
-impl Target {
-    /// The positions meant, ascending, each once. `leader` is who leads now, where known.
-    pub fn resolve(&self, node_count: usize, leader: Option<usize>) -> Vec<usize> {
-        let mut nodes = match self {
-            Target::Node(node) => vec![*node],
-            Target::Nodes(nodes) => nodes.clone(),
-            Target::Leader { fallback } => vec![leader.unwrap_or(*fallback)],
-            Target::All => (0..node_count).collect(),
-        };
-        nodes.retain(|node| *node < node_count);
-        nodes.sort_unstable();
-        nodes.dedup();
-        nodes
-    }
-
-    /// Every position that it mentions, the fallback included.
-    pub fn mentions(&self) -> Vec<usize> {
-        match self {
-            Target::Node(node) => vec![*node],
-            Target::Nodes(nodes) => nodes.clone(),
-            Target::Leader { fallback } => vec![*fallback],
-            Target::All => Vec::new(),
-        }
-    }
-
-    fn is_leader(&self) -> bool {
-        matches!(self, Target::Leader { .. })
-    }
-}
-
 impl Fault {
     /// Its name in the history and in `splitbrain list faults`. A fault aimed at the leader has a name of its own.
     pub fn fault_name(&self) -> FaultName {
@@ -154,6 +131,8 @@ impl Fault {
             Fault::OneWay { .. } => return FaultName::OneWay,
             Fault::PartitionMatrix { .. } => return FaultName::PartitionRandom,
             Fault::ClientsCut { .. } => return FaultName::ClientsCut,
+            Fault::Link { kind, .. } => return FaultName::of_link(*kind),
+            Fault::Stop { .. } => return FaultName::Stop,
         };
         if self.target().is_some_and(Target::is_leader) { leader } else { plain }
     }
@@ -163,7 +142,7 @@ impl Fault {
         self.fault_name().as_str()
     }
 
-    /// `partition`, `clients-cut`, `kill`, `crash` or `pause`.
+    /// See [`FaultInfo::family`].
     pub fn family(&self) -> &'static str {
         self.fault_name().family()
     }
@@ -173,7 +152,14 @@ impl Fault {
     pub fn names(&self) -> Vec<&'static str> {
         let name = self.fault_name();
         let mut names = vec![name.as_str()];
-        for broader in [name.without_role().as_str(), name.family()] {
+        let family = match self {
+            // To a client a bad link is a node that it cannot reach.
+            Fault::Link { reach, .. } if reach.peers == Peers::Clients => "clients-cut",
+            _ => name.family(),
+        };
+        let clients = matches!(self, Fault::Link { reach, .. } if reach.peers == Peers::All);
+        let broader = [Some(name.without_role().as_str()), Some(family), clients.then_some("clients-cut")];
+        for broader in broader.into_iter().flatten() {
             if !names.contains(&broader) {
                 names.push(broader);
             }
@@ -187,6 +173,8 @@ impl Fault {
             Fault::PartitionOne { target }
             | Fault::OneWay { target }
             | Fault::ClientsCut { target }
+            | Fault::Link { reach: Reach { target, .. }, .. }
+            | Fault::Stop { target }
             | Fault::Kill { target }
             | Fault::Crash { target }
             | Fault::Pause { target } => Some(target),
@@ -217,6 +205,14 @@ impl Fault {
         }
     }
 
+    /// What the links are to be that [`links()`] names.
+    pub fn link(&self) -> Link {
+        match self {
+            Fault::Link { link, .. } => *link,
+            _ => Link { cut: true, ..Link::default() },
+        }
+    }
+
     /// Every position that it mentions, for validation.
     pub fn mentions(&self) -> Vec<usize> {
         match self {
@@ -238,18 +234,6 @@ fn node_names(positions: &[usize]) -> String {
     positions.iter().map(|node| node_name(*node)).collect::<Vec<_>>().join(" ")
 }
 
-/// For people: `n3`, `n1 n2`, `the leader`, `all nodes`.
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Target::Node(node) => f.write_str(&node_name(*node)),
-            Target::Nodes(nodes) => f.write_str(&node_names(nodes)),
-            Target::Leader { .. } => f.write_str("the leader"),
-            Target::All => f.write_str("all nodes"),
-        }
-    }
-}
-
 /// For people: `partition-halves n1 n2 | the others`, `kill-leader`, `partition-random n1→n3 n3→n2`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -264,6 +248,7 @@ impl fmt::Display for Fault {
                 links.iter().try_for_each(|(from, to)| write!(f, " {}→{}", node_name(*from), node_name(*to)))
             }
             Fault::ClientsCut { target } => write!(f, " {target}"),
+            Fault::Link { link, reach, .. } => write!(f, " {reach} ({})", impairment::in_words(link)),
             _ if self.needs_leader() && self.fault_name() != FaultName::OneWay => Ok(()),
             _ => self.target().map_or(Ok(()), |target| write!(f, " {target}")),
         }

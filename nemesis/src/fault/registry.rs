@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::LinkKind;
+
 /// A fault as it is asked for, before anything about it is drawn. What each one is, [`FAULTS`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -20,6 +22,18 @@ pub enum FaultName {
     PartitionRandom,
     LeaderIsolated,
     ClientsCut,
+    Slow,
+    Jitter,
+    Lossy,
+    Duplicate,
+    Reorder,
+    Corrupt,
+    CorruptUnnoticed,
+    RateLimit,
+    Hold,
+    Reset,
+    Flapping,
+    Stop,
     Kill,
     KillLeader,
     Crash,
@@ -33,7 +47,7 @@ pub enum FaultName {
 pub struct FaultInfo {
     /// The name as it is typed.
     pub name: &'static str,
-    /// `partition`, `clients-cut`, `kill`, `crash` or `pause`: what contracts speak of.
+    /// `partition`, `clients-cut`, `link`, `stop`, `kill`, `crash` or `pause`: what contracts speak of.
     pub family: &'static str,
     /// How many nodes a cluster needs for it to mean anything.
     pub least_node_count: usize,
@@ -66,9 +80,11 @@ pub struct UnknownFault {
     pub name: String,
 }
 
+const COUNT: usize = 26;
+
 impl FaultName {
     /// All of them, in the order of the reference page.
-    pub const ALL: [FaultName; 14] = [
+    pub const ALL: [FaultName; COUNT] = [
         FaultName::PartitionOne,
         FaultName::PartitionHalves,
         FaultName::PartitionRing,
@@ -77,6 +93,18 @@ impl FaultName {
         FaultName::PartitionRandom,
         FaultName::LeaderIsolated,
         FaultName::ClientsCut,
+        FaultName::Slow,
+        FaultName::Jitter,
+        FaultName::Lossy,
+        FaultName::Duplicate,
+        FaultName::Reorder,
+        FaultName::Corrupt,
+        FaultName::CorruptUnnoticed,
+        FaultName::RateLimit,
+        FaultName::Hold,
+        FaultName::Reset,
+        FaultName::Flapping,
+        FaultName::Stop,
         FaultName::Kill,
         FaultName::KillLeader,
         FaultName::Crash,
@@ -95,7 +123,7 @@ impl FaultName {
         self.info().name
     }
 
-    /// `partition`, `clients-cut`, `kill`, `crash` or `pause`.
+    /// See [`FaultInfo::family`].
     pub fn family(self) -> &'static str {
         self.info().family
     }
@@ -103,6 +131,23 @@ impl FaultName {
     /// Whether a cluster of this size can suffer it.
     pub fn is_possible(self, node_count: usize) -> bool {
         node_count >= self.info().least_node_count
+    }
+
+    /// The fault of links of this kind.
+    pub fn of_link(kind: LinkKind) -> FaultName {
+        match kind {
+            LinkKind::Slow => FaultName::Slow,
+            LinkKind::Jitter => FaultName::Jitter,
+            LinkKind::Lossy => FaultName::Lossy,
+            LinkKind::Duplicate => FaultName::Duplicate,
+            LinkKind::Reorder => FaultName::Reorder,
+            LinkKind::Corrupt => FaultName::Corrupt,
+            LinkKind::CorruptUnnoticed => FaultName::CorruptUnnoticed,
+            LinkKind::RateLimit => FaultName::RateLimit,
+            LinkKind::Hold => FaultName::Hold,
+            LinkKind::Reset => FaultName::Reset,
+            LinkKind::Flapping => FaultName::Flapping,
+        }
     }
 
     /// The same fault, not aimed at the leader: `kill` for `kill-leader`.
@@ -171,14 +216,56 @@ pub const GROUPS: &[Group] = &[
             FaultName::PauseLeader,
         ],
     },
-    Group { name: "all", about: "Every fault.", members: &FaultName::ALL },
+    Group {
+        name: "link",
+        about: "Every way in which a link can be bad without being cut, and be noticed.",
+        members: &[
+            FaultName::Slow,
+            FaultName::Jitter,
+            FaultName::Lossy,
+            FaultName::Duplicate,
+            FaultName::Reorder,
+            FaultName::Corrupt,
+            FaultName::RateLimit,
+            FaultName::Hold,
+            FaultName::Reset,
+            FaultName::Flapping,
+        ],
+    },
+    Group {
+        name: "hostile",
+        about: "What few systems promise to survive, and must be asked for: lies that no checksum below the application \
+                tells.",
+        members: &[FaultName::CorruptUnnoticed],
+    },
+    Group { name: "all", about: "Every fault that is not hostile.", members: &NOT_HOSTILE },
     Group { name: "none", about: "No fault: the workload alone.", members: &[] },
 ];
+
+/// All but the group `hostile`.
+const NOT_HOSTILE: [FaultName; COUNT - 1] = {
+    let mut members = [FaultName::PartitionOne; COUNT - 1];
+    let (mut from, mut to) = (0, 0);
+    while from < COUNT {
+        if !matches!(FaultName::ALL[from], FaultName::CorruptUnnoticed) {
+            members[to] = FaultName::ALL[from];
+            to += 1;
+        }
+        from += 1;
+    }
+    members
+};
 
 const CUT_PROOF: &str = "The wire counts the packets that it drops on the cut links between installation and healing; \
                          none dropped is inert.";
 const CUT_HEALS: &str = "The links are restored at once, except those that another installed fault still cuts. Nothing \
                          is sent again by the wire: TCP retransmits by itself, after its own back-off.";
+const LINK_PROOF: &str = "The wire counts the packets of these links to which it did this between installation and \
+                          healing; none is inert.";
+const LINK_HEALS: &str = "The links are good again at once, as far as no other installed fault wants them bad. What is \
+                          under way arrives when it is due.";
+const STOP_DOES: &str = "SIGTERM to every process of the node, and SIGKILL to those that have not ended after five \
+                         seconds: an orderly shutdown, in which the node may hand over what it leads.";
 const KILL_DOES: &str = "SIGKILL to every process of the node. Its network stays up and refuses connections, open \
                          connections are reset, what it wrote to files is kept.";
 const KILL_PROOF: &str = "The number of processes that were killed; none is inert. After healing, the number that run.";
@@ -198,7 +285,7 @@ const PAUSE_HEALS: &str = "SIGCONT to every process of the node, which goes on w
 macro_rules! faults {
     ($($name:literal $family:literal $least:literal $about:literal $does:expr, $proof:expr, $heals:expr;)*) => {
         /// The faults, in the order of [`FaultName::ALL`].
-        pub const FAULTS: [FaultInfo; 14] = [$(FaultInfo {
+        pub const FAULTS: [FaultInfo; COUNT] = [$(FaultInfo {
             name: $name,
             family: $family,
             least_node_count: $least,
@@ -249,6 +336,60 @@ faults! {
         "Both directions between the leader, or the given nodes, and every client are cut. Requests under way are left \
          without an answer, so they end as unknown.",
         CUT_PROOF, CUT_HEALS;
+    "slow" "link" 1
+        "Links are slow: every packet is late."
+        "Each packet of these links takes so much longer, by 20 ms to half a second in generated schedules. The order is \
+         kept.",
+        LINK_PROOF, LINK_HEALS;
+    "jitter" "link" 1
+        "Links are slow by a random amount."
+        "Each packet takes a random time longer: uniform, normal, exponential or Pareto; so packets overtake each other, \
+         unless the order is to be kept.",
+        LINK_PROOF, LINK_HEALS;
+    "lossy" "link" 1
+        "Links lose packets."
+        "Packets are dropped by chance, alone or in bursts; TCP sends them again, after its back-off.",
+        LINK_PROOF, LINK_HEALS;
+    "duplicate" "link" 1
+        "Links deliver packets twice."
+        "Packets are sent twice by chance. TCP discards the second; datagrams arrive twice.",
+        LINK_PROOF, LINK_HEALS;
+    "reorder" "link" 1
+        "Links let packets overtake each other."
+        "Some packets are held back, so that later ones overtake them. TCP puts them in order again, and takes it for loss \
+         if it is much.",
+        LINK_PROOF, LINK_HEALS;
+    "corrupt" "link" 1
+        "Links flip bits."
+        "One bit of a packet is flipped behind its IP header. The receiver's checksum tells, so that to an application \
+         it is loss.",
+        LINK_PROOF, LINK_HEALS;
+    "corrupt-unnoticed" "link" 1
+        "Links flip bits of what applications send, and no checksum of the network tells."
+        "One bit of what an application sent is flipped, and the checksum made right again: what a broken network card or \
+         router does. Only a checksum of the application's own notices.",
+        LINK_PROOF, LINK_HEALS;
+    "rate-limit" "link" 1
+        "Links pass only so many bytes a second."
+        "A token bucket in front of a queue of 100 ms; what finds the queue full is lost.",
+        LINK_PROOF, LINK_HEALS;
+    "hold" "link" 1
+        "Packets wait until the fault is healed, and arrive then."
+        "Nothing is lost and nothing arrives: the network half of a virtual machine that is moved. Healing delivers \
+         everything at once, in order.",
+        LINK_PROOF, LINK_HEALS;
+    "reset" "link" 1
+        "Connections are reset, and new ones refused."
+        "Every TCP packet on these links is answered with a reset to both ends, as by a firewall that rejects or a \
+         proxy that restarts: the opposite of silence.",
+        LINK_PROOF, LINK_HEALS;
+    "flapping" "link" 1
+        "Links are cut and come back, again and again."
+        "The links are cut for a while and good for a while in turns, 50 to 500 ms each in generated schedules.",
+        LINK_PROOF, LINK_HEALS;
+    "stop" "stop" 1
+        "The processes of one node, of some or of all are asked to end."
+        STOP_DOES, KILL_PROOF, KILL_HEALS;
     "kill" "kill" 1
         "The processes of one node, of some or of all are killed."
         KILL_DOES, KILL_PROOF, KILL_HEALS;

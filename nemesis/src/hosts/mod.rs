@@ -137,19 +137,20 @@ impl Hosts {
         self.start_process(&host, &process).map(drop)
     }
 
-    /// Ends all processes of a host with SIGTERM and, after `grace_ms`, SIGKILL.
-    pub fn stop(&self, host: HostId, grace_ms: u64) -> Result<(), HostsError> {
+    /// Ends all processes of a host with SIGTERM and, after `grace_ms`, SIGKILL. Returns how many there were.
+    pub fn stop(&self, host: HostId, grace_ms: u64) -> Result<usize, HostsError> {
         let host = self.host(host)?;
-        let Some(machine) = host.machine() else { return Ok(()) };
+        let Some(machine) = host.machine() else { return Ok(0) };
         let deadline = Instant::now() + Duration::from_millis(grace_ms);
         let mut seen = host.ends();
-        let mut left = machine.count(AgentAsk::Terminate).map_err(|t| trouble(&host, t))?;
+        let count = machine.count(AgentAsk::Terminate).map_err(|t| trouble(&host, t))?;
+        let mut left = count;
         while left > 0 && Instant::now() < deadline {
             host.wait_end(seen, deadline.saturating_duration_since(Instant::now()));
             seen = host.ends();
             left = machine.survey(line::DEADLINE).map_err(|t| trouble(&host, t))?.processes;
         }
-        machine.count(AgentAsk::Kill).map_err(|t| trouble(&host, t)).map(drop)
+        machine.count(AgentAsk::Kill).map_err(|t| trouble(&host, t)).map(|_| count)
     }
 
     /// Process crash: SIGKILL to all its processes; the host's network stays and refuses connections. Returns how

@@ -71,6 +71,7 @@ impl Effect {
 pub(super) struct Counts {
     pub processes_killed: usize,
     pub processes_stopped: usize,
+    pub processes_ended: usize,
     pub machines_gone: usize,
     /// Only a heal counts these.
     pub processes_running: Option<usize>,
@@ -83,6 +84,7 @@ impl Counts {
         match to {
             Condition::Running => counts,
             Condition::Paused => Counts { processes_stopped: process_count, ..counts },
+            Condition::Stopped => Counts { processes_ended: process_count, ..counts },
             Condition::Killed => Counts { processes_killed: process_count, ..counts },
             Condition::Crashed => Counts { processes_killed: process_count, machines_gone: 1, ..counts },
         }
@@ -90,12 +92,13 @@ impl Counts {
 
     /// Whether anything was harmed.
     pub fn is_harm(&self) -> bool {
-        self.processes_killed + self.processes_stopped + self.machines_gone > 0
+        self.processes_killed + self.processes_ended + self.processes_stopped + self.machines_gone > 0
     }
 
     fn add(&mut self, other: Counts) {
         self.processes_killed += other.processes_killed;
         self.processes_stopped += other.processes_stopped;
+        self.processes_ended += other.processes_ended;
         self.machines_gone += other.machines_gone;
         if let Some(more) = other.processes_running {
             self.processes_running = Some(self.processes_running.unwrap_or(0) + more);
@@ -106,6 +109,7 @@ impl Counts {
     fn to_json(self) -> Map<String, Json> {
         let counts = [
             ("processes_killed", Some(self.processes_killed).filter(|count| *count > 0)),
+            ("processes_ended", Some(self.processes_ended).filter(|count| *count > 0)),
             ("processes_stopped", Some(self.processes_stopped).filter(|count| *count > 0)),
             ("machines_gone", Some(self.machines_gone).filter(|count| *count > 0)),
             ("processes_running", self.processes_running),

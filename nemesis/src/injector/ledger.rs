@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 use super::{Condition, Effect, FaultId, Outcome, condition_of};
 use crate::fault::Fault;
 use crate::hosts::HostId;
+use crate::wire::{Link, LinkStats};
 
 /// One line of `ledger.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub enum Record {
         fault: Fault,
         /// Positions of the nodes it is aimed at.
         targets: Vec<usize>,
-        /// The directed links that it cuts.
+        /// The directed links that it cuts or makes worse.
         links: Vec<(HostId, HostId)>,
     },
     /// It was installed, or not quite.
@@ -86,8 +87,8 @@ pub(super) struct Installed {
     pub fault: Fault,
     pub targets: Vec<usize>,
     pub links: Vec<(HostId, HostId)>,
-    /// Packets that its links had dropped before.
-    pub dropped_before: u64,
+    /// What its links had done before.
+    pub before: LinkStats,
     /// Whether it harmed a process or a machine.
     pub bit: bool,
     /// Whether its heal was begun: from then on it wants nothing, even if the heal has to be tried again.
@@ -180,9 +181,10 @@ impl Ledger {
         self.open.iter().map(|(id, installed)| (*id, installed))
     }
 
-    /// Whether any installed fault cuts this link.
-    pub(super) fn is_cut(&self, link: &(HostId, HostId)) -> bool {
-        self.wanting().any(|installed| installed.links.binary_search(link).is_ok())
+    /// What a link must be now.
+    pub(super) fn link(&self, link: &(HostId, HostId)) -> Link {
+        let on_link = self.wanting().filter(|installed| installed.links.binary_search(link).is_ok());
+        on_link.fold(Link::default(), |so_far, installed| so_far.and(installed.fault.link()))
     }
 
     /// What a node must be now.

@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use super::Condition;
 use crate::hosts::{HostId, Hosts, HostsError};
-use crate::wire::Link;
+use crate::wire::{Link, LinkStats};
+
+/// How long a process that is asked to end gets to do so.
+const GRACE_MS: u64 = 5_000;
 
 /// Hosts and the network between them, as far as faults are concerned. [`Hosts`] is the real one.
 pub trait Machines {
-    /// Cuts and restores links, all at once; what else is set for them stays.
-    fn set_cut(&self, links: &[(HostId, HostId, bool)]);
-    /// Whether a link is cut.
-    fn is_cut(&self, from: HostId, to: HostId) -> bool;
-    /// Packets that this link dropped because it was cut, since the start.
-    fn dropped_count(&self, from: HostId, to: HostId) -> u64;
+    /// Sets links, all at once.
+    fn set_links(&self, links: &[(HostId, HostId, Link)]);
+    /// What is set for a link.
+    fn link(&self, from: HostId, to: HostId) -> Link;
+    /// What this link did since the start.
+    fn stats(&self, from: HostId, to: HostId) -> LinkStats;
+    /// Ends a host's processes in order, with SIGTERM; see [`Hosts::stop`].
+    fn stop(&self, host: HostId) -> Result<usize, HostsError>;
     /// See [`Hosts::kill`].
     fn kill(&self, host: HostId) -> Result<usize, HostsError>;
     /// See [`Hosts::restart`].
@@ -29,7 +34,7 @@ pub trait Machines {
     /// See [`Hosts::process_count`].
     fn process_count(&self, host: HostId) -> Result<usize, HostsError>;
 
-    /// Pauses, kills or crashes several hosts, as nearly at once as can be; to make them `Running` does nothing. Returns
+    /// Pauses, stops, kills or crashes several hosts, as nearly at once as can be; to make them `Running` does nothing. Returns
     /// for each how many processes it hit. Unless it is overridden, one comes after the other.
     fn strike(&self, hosts: &[HostId], to: Condition) -> Vec<Result<usize, HostsError>> {
         hosts.iter().map(|host| strike_one(self, *host, to)).collect()
@@ -40,22 +45,24 @@ fn strike_one<M: Machines + ?Sized>(machines: &M, host: HostId, to: Condition) -
     match to {
         Condition::Running => Ok(0),
         Condition::Paused => machines.pause(host),
+        Condition::Stopped => machines.stop(host),
         Condition::Killed => machines.kill(host),
         Condition::Crashed => machines.crash(host),
     }
 }
 
 impl Machines for Hosts {
-    fn set_cut(&self, links: &[(HostId, HostId, bool)]) {
-        let wire = self.wire();
-        let changes = links.iter().map(|(from, to, cut)| (*from, *to, Link { cut: *cut, ..wire.link(*from, *to) }));
-        wire.set(&changes.collect::<Vec<_>>());
+    fn set_links(&self, links: &[(HostId, HostId, Link)]) {
+        self.wire().set(links);
     }
-    fn is_cut(&self, from: HostId, to: HostId) -> bool {
-        self.wire().link(from, to).cut
+    fn link(&self, from: HostId, to: HostId) -> Link {
+        self.wire().link(from, to)
     }
-    fn dropped_count(&self, from: HostId, to: HostId) -> u64 {
-        self.wire().stats(from, to).cut
+    fn stats(&self, from: HostId, to: HostId) -> LinkStats {
+        self.wire().stats(from, to)
+    }
+    fn stop(&self, host: HostId) -> Result<usize, HostsError> {
+        Hosts::stop(self, host, GRACE_MS)
     }
     fn kill(&self, host: HostId) -> Result<usize, HostsError> {
         Hosts::kill(self, host)
@@ -100,14 +107,17 @@ impl Machines for Hosts {
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl<M: Machines + ?Sized> Machines for $pointer {
-            fn set_cut(&self, links: &[(HostId, HostId, bool)]) {
-                (**self).set_cut(links)
+            fn set_links(&self, links: &[(HostId, HostId, Link)]) {
+                (**self).set_links(links)
             }
-            fn is_cut(&self, from: HostId, to: HostId) -> bool {
-                (**self).is_cut(from, to)
+            fn link(&self, from: HostId, to: HostId) -> Link {
+                (**self).link(from, to)
             }
-            fn dropped_count(&self, from: HostId, to: HostId) -> u64 {
-                (**self).dropped_count(from, to)
+            fn stats(&self, from: HostId, to: HostId) -> LinkStats {
+                (**self).stats(from, to)
+            }
+            fn stop(&self, host: HostId) -> Result<usize, HostsError> {
+                (**self).stop(host)
             }
             fn kill(&self, host: HostId) -> Result<usize, HostsError> {
                 (**self).kill(host)

@@ -7,8 +7,8 @@
 //! installed at that moment:
 //!
 //! ```text
-//!   a link is cut        while any installed fault cuts it
-//!   a node is            crashed, else killed, else paused, while any installed fault makes it so; else running
+//!   a link is            cut, slow, lossy … while any installed fault makes it so: Link::and says what both come to
+//!   a node is            crashed, else killed, stopped, paused, while any installed fault makes it so; else running
 //!
 //!   time →              crash n1           kill n1       heal crash          heal kill
 //!   n1 must be  running |      crashed     |   crashed   |      killed       | running
@@ -22,7 +22,7 @@
 //!
 //! Every [`Effect`] says what was asked and what took effect, as read back: links cut and the packets that they dropped,
 //! processes killed, stopped as the kernel reports it, machines gone, processes that run after the heal. A fault that
-//! changed nothing is [`inert`](Effect::inert). For a cut that is known only when it is healed. Packets on a link that
+//! changed nothing is [`inert`](Effect::inert). For a link that is known only when it is healed. Packets on a link that
 //! two faults cut are counted for both.
 //!
 //! An outcome is never "failed": a fault is installed, or skipped for a reason, or it is not known whether it took
@@ -43,8 +43,9 @@ pub use effect::{Effect, Outcome};
 pub use ledger::{Ledger, LedgerError, Record};
 pub use machines::Machines;
 
-use crate::fault::{Fault, links};
+use crate::fault::{Fault, LinkKind, links};
 use crate::hosts::{HostId, HostsError};
+use crate::wire::{Link, LinkStats};
 use effect::{Counts, Tally};
 use ledger::Installed;
 
@@ -70,6 +71,8 @@ pub enum Condition {
     Running,
     /// Its processes stand still.
     Paused,
+    /// Its processes were asked to end, its machine is up.
+    Stopped,
     /// Its processes are dead, its machine is up.
     Killed,
     /// Its machine is gone.
@@ -103,7 +106,9 @@ impl<M: Machines> Injector<M> {
         }
         let installed = self.prepare(fault, targets);
         match condition_of(fault) {
-            None if installed.links.is_empty() => return effect.skipped("it cuts no link of this cluster".to_owned()),
+            None if installed.links.is_empty() => {
+                return effect.skipped("it touches no link of this cluster".to_owned());
+            }
             Some(_) if installed.targets.is_empty() => {
                 return effect.skipped("it hits no node of this cluster".to_owned());
             }
@@ -113,7 +118,7 @@ impl<M: Machines> Injector<M> {
             return effect.skipped(error.to_string());
         }
         let effect = match condition_of(fault) {
-            None => self.cut(id, effect),
+            None => self.impair(id, effect),
             Some(condition) => self.strike(id, condition, effect),
         };
         self.ledger.installed(id, &effect);
@@ -176,44 +181,56 @@ impl<M: Machines> Injector<M> {
     fn prepare(&self, fault: &Fault, targets: Vec<usize>) -> Installed {
         let nodes: Vec<HostId> = self.layout.nodes.iter().map(|(_, host)| *host).collect();
         let links = links(fault, &targets, &nodes, &self.layout.clients);
-        let dropped_before = links.iter().map(|(from, to)| self.machines.dropped_count(*from, *to)).sum();
-        Installed { fault: fault.clone(), targets, links, dropped_before, bit: false, healing: false }
+        let before = self.stats(&links);
+        Installed { fault: fault.clone(), targets, links, before, bit: false, healing: false }
     }
 
-    /// Cuts the links of a fault that is in the ledger.
-    fn cut(&mut self, id: FaultId, effect: Effect) -> Effect {
+    /// What these links have done, in all.
+    fn stats(&self, links: &[(HostId, HostId)]) -> LinkStats {
+        links.iter().map(|(from, to)| self.machines.stats(*from, *to)).fold(LinkStats::default(), LinkStats::plus)
+    }
+
+    /// Makes these links what the ledger wants them to be. Returns how many are.
+    fn set_links(&self, links: &[(HostId, HostId)]) -> usize {
+        let wanted: Vec<_> = links.iter().map(|link| (link.0, link.1, self.ledger.link(link))).collect();
+        self.machines.set_links(&wanted);
+        wanted.iter().filter(|(from, to, link)| self.machines.link(*from, *to) == *link).count()
+    }
+
+    /// Cuts the links of a fault that is in the ledger, or makes them worse.
+    fn impair(&mut self, id: FaultId, effect: Effect) -> Effect {
         let Some(installed) = self.ledger.get(id) else { return effect };
-        let cut: Vec<_> = installed.links.iter().map(|(from, to)| (*from, *to, true)).collect();
-        self.machines.set_cut(&cut);
-        let cut_count = installed.links.iter().filter(|(from, to)| self.machines.is_cut(*from, *to)).count();
-        let took_effect = json!({ "links_cut": cut_count });
-        match installed.links.len() - cut_count {
+        let set_count = self.set_links(&installed.links);
+        let counted = if is_cut(&installed.fault) { "links_cut" } else { "links_impaired" };
+        let took_effect = json!({ counted: set_count });
+        match installed.links.len() - set_count {
             0 => effect.took(Outcome::Installed, took_effect, false),
             missing => {
-                let reason = format!("{missing} of {} links are not cut when read back", installed.links.len());
-                effect.took(Outcome::Indeterminate(reason), took_effect, cut_count == 0)
+                let all = installed.links.len();
+                let reason = format!("{missing} of {all} links are not as asked for when read back");
+                effect.took(Outcome::Indeterminate(reason), took_effect, set_count == 0)
             }
         }
     }
 
-    /// Restores the links of a fault, except those that others cut, and counts what it dropped.
+    /// Makes the links of a fault what the others want them to be, and counts what it did to packets.
     fn restore(&mut self, id: FaultId, effect: Effect) -> Effect {
         let Some(installed) = self.ledger.get(id) else { return effect };
-        let restored: Vec<_> = installed
-            .links
-            .iter()
-            .filter(|link| !self.ledger.is_cut(link))
-            .map(|(from, to)| (*from, *to, false))
-            .collect();
-        self.machines.set_cut(&restored);
-        let dropped: u64 = installed.links.iter().map(|(from, to)| self.machines.dropped_count(*from, *to)).sum();
-        let packets = dropped.saturating_sub(installed.dropped_before);
-        let still_cut = restored.iter().filter(|(from, to, _)| self.machines.is_cut(*from, *to)).count();
-        let took_effect = json!({ "packets_dropped": packets, "links_restored": restored.len() - still_cut });
-        match still_cut {
+        let set_count = self.set_links(&installed.links);
+        let still_wanted = installed.links.iter().filter(|link| self.ledger.link(link) != Link::default()).count();
+        let stats = self.stats(&installed.links).since(installed.before);
+        let packets = packets(&installed.fault, &stats);
+        let counted = if is_cut(&installed.fault) { "packets_dropped" } else { "packets_hit" };
+        let missing = installed.links.len() - set_count;
+        let restored = (installed.links.len() - still_wanted).saturating_sub(missing);
+        let mut took_effect = json!({ counted: packets, "links_restored": restored });
+        if let Fault::Link { kind: LinkKind::Slow | LinkKind::Jitter | LinkKind::RateLimit, .. } = installed.fault {
+            took_effect["mean_delay_us"] = json!(stats.delay_us.checked_div(stats.delayed).unwrap_or(0));
+        }
+        match missing {
             0 => effect.took(Outcome::Healed, took_effect, packets == 0),
             _ => {
-                let reason = format!("{still_cut} links are still cut when read back");
+                let reason = format!("{missing} links are not restored when read back");
                 effect.took(Outcome::Indeterminate(reason), took_effect, packets == 0)
             }
         }
@@ -269,7 +286,9 @@ impl<M: Machines> Injector<M> {
                     self.machines.reboot(host)?;
                     Condition::Killed
                 }
-                Condition::Killed => {
+                // Dead is dead: nothing is to be started that should be down.
+                Condition::Killed if to == Condition::Stopped => Condition::Stopped,
+                Condition::Killed | Condition::Stopped => {
                     self.machines.restart(host)?;
                     Condition::Running
                 }
@@ -295,6 +314,7 @@ impl<M: Machines> Injector<M> {
 fn condition_of(fault: &Fault) -> Option<Condition> {
     match fault {
         Fault::Pause { .. } => Some(Condition::Paused),
+        Fault::Stop { .. } => Some(Condition::Stopped),
         Fault::Kill { .. } => Some(Condition::Killed),
         Fault::Crash { .. } => Some(Condition::Crashed),
         Fault::PartitionOne { .. }
@@ -303,6 +323,20 @@ fn condition_of(fault: &Fault) -> Option<Condition> {
         | Fault::Bridge { .. }
         | Fault::OneWay { .. }
         | Fault::PartitionMatrix { .. }
-        | Fault::ClientsCut { .. } => None,
+        | Fault::ClientsCut { .. }
+        | Fault::Link { .. } => None,
+    }
+}
+
+/// Whether all that a fault does is to cut links.
+fn is_cut(fault: &Fault) -> bool {
+    fault.link().cut
+}
+
+/// To how many packets a fault of links did what it does.
+fn packets(fault: &Fault, stats: &LinkStats) -> u64 {
+    match fault {
+        Fault::Link { kind, .. } => kind.packets(stats),
+        _ => stats.cut,
     }
 }

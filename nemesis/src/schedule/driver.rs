@@ -1,14 +1,13 @@
 //! Runs a schedule: told what happened, it says what is due.
 //!
-//! The driver has no clock, reads no file and touches no node. Whoever holds it tells it the time, the number of
-//! completed operations and the nodes' new output every few milliseconds, and does what it returns. Each injection
+//! The driver has no clock, reads no file and touches no node. Whoever holds it tells it what is [`Observed`] every few
+//! milliseconds, and does what it returns. Each injection
 //! gets its [`FaultId`] here, so that its heal names the same one; healing a fault that was skipped does nothing.
 
 use std::collections::BTreeMap;
 
-use regex_lite::Regex;
-
-use super::{Action, Heal, Repeat, Schedule, Step, Trigger};
+use super::trigger::{Moment, Observed, Trigger, Watch};
+use super::{Action, Heal, Repeat, Schedule, Step};
 use crate::fault::Fault;
 use crate::injector::FaultId;
 
@@ -53,6 +52,8 @@ pub struct Driver {
     out: BTreeMap<FaultId, Out>,
     next_id: u32,
     now_ms: u64,
+    /// Who was seen to lead last.
+    leader: Option<usize>,
     stopped: bool,
 }
 
@@ -60,11 +61,11 @@ pub struct Driver {
 #[derive(Debug)]
 struct Wait {
     step: Step,
-    pattern: Option<Regex>,
+    watch: Watch,
     /// Due times whose trigger was met, earliest first.
     due_ms: Vec<u64>,
-    /// Whether it still watches its trigger, and from which number of operations.
-    armed_from: Option<u64>,
+    /// Whether it still watches its trigger.
+    armed: bool,
     fired_count: u32,
 }
 
@@ -72,6 +73,7 @@ struct Wait {
 struct Out {
     step: usize,
     heal_ms: Option<u64>,
+    until: Option<Watch>,
 }
 
 impl Driver {
@@ -79,33 +81,49 @@ impl Driver {
     pub fn new(schedule: &Schedule) -> Result<Driver, PatternError> {
         let waits = schedule.steps.iter().enumerate().map(|(position, step)| Wait::new(position, step));
         let waits = waits.collect::<Result<_, _>>()?;
-        Ok(Driver { waits, out: BTreeMap::new(), next_id: 0, now_ms: 0, stopped: false })
+        // What ends a fault is watched only once it is there, but a pattern that is none is told now.
+        for (position, step) in schedule.steps.iter().enumerate() {
+            step.until.as_ref().map(|until| Watch::new(position, until)).transpose()?;
+        }
+        Ok(Driver { waits, out: BTreeMap::new(), next_id: 0, now_ms: 0, leader: None, stopped: false })
     }
 
-    /// What is due, in the order to do it. `now_ms` is the time since the workload's start, `operation_count` the number
-    /// of completed client operations, `lines` what the nodes printed since the last call (see
-    /// [`OutputTail`](super::OutputTail)).
-    pub fn poll(&mut self, now_ms: u64, operation_count: u64, lines: &[(usize, String)]) -> Vec<Due> {
+    /// What is due, in the order to do it.
+    pub fn poll(&mut self, observed: &Observed) -> Vec<Due> {
         if self.stopped {
             return Vec::new();
         }
-        self.now_ms = now_ms.max(self.now_ms);
+        self.now_ms = observed.now_ms.max(self.now_ms);
+        let observed = Observed { now_ms: self.now_ms, ..*observed };
+        let new_leader = self.new_leader(observed.leader);
         for wait in &mut self.waits {
-            wait.watch(self.now_ms, operation_count, lines);
+            wait.watch(&observed, new_leader);
+        }
+        for out in self.out.values_mut() {
+            if out.until.as_ref().is_some_and(|until| until.met_count(&observed, new_leader) > 0) {
+                out.heal_ms = Some(self.now_ms);
+            }
         }
         let mut due = Vec::new();
         while let Some(what) = self.next_due() {
             match what {
                 Next::Heal(id) => due.extend(self.heal(id)),
-                Next::Step(position) => self.fire(position, &mut due),
+                Next::Step(position) => self.fire(position, &observed, &mut due),
             }
         }
         due
     }
 
+    /// The leader, if it was another one before. Nobody is new who was there when the watching began.
+    fn new_leader(&mut self, leader: Option<usize>) -> Option<usize> {
+        let before = self.leader;
+        self.leader = leader.or(before);
+        leader.filter(|leader| before.is_some_and(|before| before != *leader))
+    }
+
     /// Whether nothing will come any more by itself: every step is done, and no fault waits for its heal.
     pub fn is_finished(&self) -> bool {
-        let healing = self.out.values().any(|out| out.heal_ms.is_some());
+        let healing = self.out.values().any(|out| out.heal_ms.is_some() || out.until.is_some());
         self.stopped || (!healing && self.waits.iter().all(Wait::is_done))
     }
 
@@ -137,16 +155,21 @@ impl Driver {
         due.min_by_key(|(ms, rank, next)| (*ms, *rank, *next)).map(|(.., next)| next)
     }
 
-    fn fire(&mut self, position: usize, due: &mut Vec<Due>) {
+    fn fire(&mut self, position: usize, observed: &Observed, due: &mut Vec<Due>) {
         let now_ms = self.now_ms;
         let Some(wait) = self.waits.get_mut(position) else { return };
         wait.fired(now_ms);
         let for_ms = wait.step.for_ms;
+        let mut until = wait.step.until.as_ref().and_then(|until| Watch::new(position, until).ok());
+        if let Some(until) = &mut until {
+            until.begin(observed);
+        }
         match wait.step.action.clone() {
             Action::Inject(fault) => {
                 let id = FaultId(self.next_id);
                 self.next_id += 1;
-                self.out.insert(id, Out { step: position, heal_ms: for_ms.map(|ms| now_ms.saturating_add(ms)) });
+                let heal_ms = for_ms.map(|ms| now_ms.saturating_add(ms));
+                self.out.insert(id, Out { step: position, heal_ms, until });
                 due.push(Due::Inject { id, step: position, fault });
             }
             Action::Heal(Heal::All) => due.extend(self.heal_all()),
@@ -156,15 +179,24 @@ impl Driver {
                 due.extend(ids.into_iter().filter_map(|id| self.heal(id)));
             }
         }
+        self.note(position, Moment::Begin);
+    }
+
+    /// Lets the steps know that wait for this one.
+    fn note(&mut self, step: usize, moment: Moment) {
+        let now_ms = self.now_ms;
+        self.waits.iter_mut().filter(|wait| wait.watch.waits_for(step, moment)).for_each(|wait| wait.met(now_ms));
     }
 
     fn heal(&mut self, id: FaultId) -> Option<Due> {
-        self.out.remove(&id).map(|out| Due::Heal { id, step: out.step })
+        let step = self.out.remove(&id)?.step;
+        self.note(step, Moment::End);
+        Some(Due::Heal { id, step })
     }
 
     fn heal_all(&mut self) -> Vec<Due> {
-        let out = std::mem::take(&mut self.out);
-        out.into_iter().rev().map(|(id, out)| Due::Heal { id, step: out.step }).collect()
+        let ids: Vec<_> = self.out.keys().rev().copied().collect();
+        ids.into_iter().filter_map(|id| self.heal(id)).collect()
     }
 }
 
@@ -176,57 +208,36 @@ enum Next {
 
 impl Wait {
     fn new(position: usize, step: &Step) -> Result<Wait, PatternError> {
-        let pattern = match &step.when {
-            Trigger::Output { pattern, .. } => Some(Regex::new(pattern).map_err(|error| PatternError {
-                step: position,
-                pattern: pattern.clone(),
-                reason: error.to_string(),
-            })?),
-            _ => None,
-        };
         // A time is known from the start.
-        let (due_ms, armed_from) = match step.when {
-            Trigger::TimeMs(ms) => (vec![ms.saturating_add(step.after_ms)], None),
-            _ => (Vec::new(), Some(0)),
+        let (due_ms, armed) = match step.when {
+            Trigger::TimeMs(ms) => (vec![ms.saturating_add(step.after_ms)], false),
+            _ => (Vec::new(), true),
         };
-        Ok(Wait { step: step.clone(), pattern, due_ms, armed_from, fired_count: 0 })
+        Ok(Wait { step: step.clone(), watch: Watch::new(position, &step.when)?, due_ms, armed, fired_count: 0 })
     }
 
     /// Looks whether its trigger is met. Time triggers are met from the start.
-    fn watch(&mut self, now_ms: u64, operation_count: u64, lines: &[(usize, String)]) {
-        let Some(from) = self.armed_from else { return };
-        let due_ms = now_ms.saturating_add(self.step.after_ms);
-        match &self.step.when {
-            Trigger::TimeMs(_) => {}
-            Trigger::Operations(count) => {
-                if operation_count >= from.saturating_add(*count) {
-                    self.met(due_ms, operation_count);
-                }
-            }
-            Trigger::Output { node, .. } => {
-                let Some(pattern) = &self.pattern else { return };
-                let heard =
-                    |(of, line): &&(usize, String)| node.is_none_or(|node| node == *of) && pattern.is_match(line);
-                for _ in 0..lines.iter().filter(heard).count() {
-                    if self.armed_from.is_some() {
-                        self.met(due_ms, operation_count);
-                    }
-                }
-            }
+    fn watch(&mut self, observed: &Observed, new_leader: Option<usize>) {
+        let count = self.watch.met_count(observed, new_leader);
+        if count > 0 {
+            (0..count).for_each(|_| self.met(observed.now_ms));
+            self.watch.begin(observed);
         }
     }
 
-    /// Its trigger is met: due then; watched again only if it is to be repeated with its trigger.
-    fn met(&mut self, due_ms: u64, operation_count: u64) {
-        self.due_ms.push(due_ms);
-        let again = match self.step.repeat {
+    /// Its trigger is met: due `after_ms` later; watched again only if it is to be repeated with its trigger.
+    fn met(&mut self, now_ms: u64) {
+        if !self.armed {
+            return;
+        }
+        self.due_ms.push(now_ms.saturating_add(self.step.after_ms));
+        self.armed = match self.step.repeat {
             Some(Repeat { every_ms: None, times }) => {
                 let so_far = self.fired_count + self.due_ms.len() as u32;
                 times.is_none_or(|times| so_far < times)
             }
             _ => false,
         };
-        self.armed_from = again.then_some(operation_count);
     }
 
     /// It was done; when it repeats at an interval, the next time is set. Intervals that were missed are not made up for.
@@ -246,6 +257,6 @@ impl Wait {
     }
 
     fn is_done(&self) -> bool {
-        self.due_ms.is_empty() && self.armed_from.is_none()
+        self.due_ms.is_empty() && !self.armed
     }
 }

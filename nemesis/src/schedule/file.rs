@@ -5,21 +5,26 @@
 //! [[step]]
 //! name = "cut"
 //! at = "2s"                       # or: at-operation = 500, or: on-output = "leader in epoch", output-of = "n1"
+//!                                 # or: at-acknowledged, on-leader, on-begin-of, on-end-of
 //! after = "250ms"                 # this much later still
 //! fault = "partition-one"         # or: heal = "cut", heal = "all"
 //! target = "leader"               # or: "n1", ["n1", "n3"], "all"
 //! for = "3s"                      # absent: until a later step heals it, or the run ends
+//! until-leader = "any"            # or what ends it: until-output, until-operations, until-acknowledged
 //! every = "10s"                   # again this often
 //! times = 3                       # and so many times in all
 //! ```
+
+mod particulars;
 
 use std::ops::Range;
 
 use toml::Spanned;
 
-use super::raw::{Names, RawSchedule, RawStep, Time};
-use super::{Action, Heal, Repeat, Schedule, Severity, Step, Trigger};
-use crate::fault::{Fault, FaultName, Target};
+use super::amounts::Time;
+use super::raw::{Names, RawSchedule, RawStep};
+use super::{Action, Heal, Moment, Repeat, Schedule, Severity, Step, Trigger};
+use crate::fault::{Fault, FaultName, LinkKind, Target};
 
 /// A schedule that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,13 +40,15 @@ pub struct ScheduleError {
     pub remedy: String,
 }
 
+const BEGINNINGS: &str = "at = \"2s\", at-operation = 500, at-acknowledged = 500, on-output = \"…\", on-leader = \"any\", on-begin-of or on-end-of";
 const GUIDE: &str = "docs/guide/schedules.md shows every field";
 
 pub(super) fn parse(file: &str, text: &str, nodes: &[String]) -> Result<Schedule, ScheduleError> {
     let reader = Reader { file, text, nodes };
     let raw: RawSchedule = toml::from_str(text).map_err(|error| {
         let message = error.message().trim_end().replace('\n', ", ");
-        reader.error(error.span().unwrap_or(0..0), message, GUIDE)
+        let (what, remedy) = in_brief(message);
+        reader.error(error.span().unwrap_or(0..0), what, &remedy)
     })?;
     if raw.step.is_empty() {
         let remedy = "begin each step with [[step]]";
@@ -57,6 +64,15 @@ pub(super) fn parse(file: &str, text: &str, nodes: &[String]) -> Result<Schedule
         Some(problem) => Err(reader.error(raw.step[problem.step].span(), problem.to_string(), &problem.remedy)),
         None => Ok(schedule),
     }
+}
+
+/// A step has so many fields that a list of them helps nobody: the nearest to an unknown one, instead.
+fn in_brief(message: String) -> (String, String) {
+    let Some((what, fields)) = message.split_once(", expected one of ") else { return (message, GUIDE.to_owned()) };
+    let given = what.split('`').nth(1).unwrap_or_default();
+    let nearest = fields.split('`').skip(1).step_by(2).min_by_key(|field| strsim::osa_distance(given, field));
+    let remedy = nearest.map_or(GUIDE.to_owned(), |field| format!("did you mean `{field}`? {GUIDE}"));
+    (what.to_owned(), remedy)
 }
 
 struct Reader<'a> {
@@ -91,8 +107,9 @@ impl Reader<'_> {
             .then_some(Repeat { every_ms: step.every.map(|Time(ms)| ms), times: step.times });
         Ok(Step {
             name: step.name.as_ref().map(|name| name.get_ref().clone()),
-            when: self.trigger(raw)?,
+            when: self.trigger(raw, earlier)?,
             after_ms: step.after.map_or(0, |Time(ms)| ms),
+            until: self.until(raw, &action)?,
             action,
             for_ms: step.lasts.as_ref().map(|time| time.get_ref().0),
             repeat,
@@ -114,28 +131,88 @@ impl Reader<'_> {
         }
     }
 
-    fn trigger(&self, raw: &Spanned<RawStep>) -> Result<Trigger, ScheduleError> {
+    fn trigger(&self, raw: &Spanned<RawStep>, earlier: &[Spanned<RawStep>]) -> Result<Trigger, ScheduleError> {
         let step = raw.get_ref();
-        if let (Some(of), None) = (&step.output_of, &step.on_output) {
+        if let (Some(of), None) = (&step.output_of, step.on_output.as_ref().or(step.until_output.as_ref())) {
             let what = "`output-of` without `on-output`".to_owned();
             return Err(self.error(of.span(), what, "add the pattern to wait for: on-output = \"…\""));
         }
-        match (&step.at, &step.at_operation, &step.on_output) {
-            (Some(at), None, None) => Ok(Trigger::TimeMs(at.get_ref().0)),
-            (None, Some(count), None) => Ok(Trigger::Operations(*count.get_ref())),
-            (None, None, Some(pattern)) => {
-                let node = step.output_of.as_ref().map(|of| self.node(of.get_ref(), &of.span())).transpose()?;
-                Ok(Trigger::Output { node, pattern: pattern.get_ref().clone() })
-            }
-            (None, None, None) => {
+        match step.beginnings()[..] {
+            [] => {
                 let what = "this step never comes: it waits for nothing".to_owned();
-                Err(self.error(raw.span(), what, "add at = \"2s\", at-operation = 500 or on-output = \"…\""))
+                return Err(self.error(raw.span(), what, &format!("add {BEGINNINGS}")));
             }
-            _ => {
+            [_] => {}
+            [first, second, ..] => {
                 let what = "this step waits for several things".to_owned();
-                Err(self.error(raw.span(), what, "keep one of `at`, `at-operation` and `on-output`"))
+                return Err(self.error(raw.span(), what, &format!("keep one of `{first}` and `{second}`")));
             }
         }
+        if let Some(at) = &step.at {
+            return Ok(Trigger::TimeMs(at.get_ref().0));
+        }
+        if let Some(count) = &step.at_operation {
+            return Ok(Trigger::Operations(*count.get_ref()));
+        }
+        if let Some(count) = &step.at_acknowledged {
+            return Ok(Trigger::Acknowledged(*count.get_ref()));
+        }
+        if let Some(pattern) = &step.on_output {
+            return self.output(step, pattern);
+        }
+        if let Some(leader) = &step.on_leader {
+            return self.new_leader(leader);
+        }
+        let of = |name: &Spanned<String>, moment| {
+            let step = self.earlier(name, earlier, "on-begin-of and on-end-of")?;
+            Ok(Trigger::Step { step, moment })
+        };
+        match (&step.on_begin_of, &step.on_end_of) {
+            (Some(name), _) => of(name, Moment::Begin),
+            (None, Some(name)) => of(name, Moment::End),
+            (None, None) => Err(self.error(raw.span(), "this step never comes".to_owned(), BEGINNINGS)),
+        }
+    }
+
+    fn output(&self, step: &RawStep, pattern: &Spanned<String>) -> Result<Trigger, ScheduleError> {
+        let node = step.output_of.as_ref().map(|of| self.node(of.get_ref(), &of.span())).transpose()?;
+        Ok(Trigger::Output { node, pattern: pattern.get_ref().clone() })
+    }
+
+    fn new_leader(&self, leader: &Spanned<String>) -> Result<Trigger, ScheduleError> {
+        let node = match leader.get_ref().as_str() {
+            "any" => None,
+            name => Some(self.node(name, &leader.span())?),
+        };
+        Ok(Trigger::Leader { node })
+    }
+
+    /// What ends the fault, besides time.
+    fn until(&self, raw: &Spanned<RawStep>, action: &Action) -> Result<Option<Trigger>, ScheduleError> {
+        let step = raw.get_ref();
+        let until = match step.ends()[..] {
+            [] | ["for"] => None,
+            _ if matches!(action, Action::Heal(_)) => {
+                let what = "a heal lasts no time".to_owned();
+                return Err(self.error(raw.span(), what, "put the end on the step that injects"));
+            }
+            [_] | ["for", _] => Some(self.until_trigger(step)?),
+            _ => {
+                let what = "this step ends in several ways".to_owned();
+                return Err(self.error(raw.span(), what, "keep one `until-…`, and a `for` as its limit if you want"));
+            }
+        };
+        Ok(until.flatten())
+    }
+
+    fn until_trigger(&self, step: &RawStep) -> Result<Option<Trigger>, ScheduleError> {
+        let of_counts = [
+            step.until_operations.as_ref().map(|count| Trigger::Operations(*count.get_ref())),
+            step.until_acknowledged.as_ref().map(|count| Trigger::Acknowledged(*count.get_ref())),
+        ];
+        let output = step.until_output.as_ref().map(|pattern| self.output(step, pattern)).transpose()?;
+        let leader = step.until_leader.as_ref().map(|leader| self.new_leader(leader)).transpose()?;
+        Ok(of_counts.into_iter().flatten().next().or(output).or(leader))
     }
 
     fn heal(
@@ -148,15 +225,26 @@ impl Reader<'_> {
         if heal.get_ref() == "all" {
             return Ok(Heal::All);
         }
-        position_of(heal.get_ref(), earlier).map(Heal::Step).ok_or_else(|| {
+        self.earlier(heal, earlier, "heal").map(Heal::Step)
+    }
+
+    /// The position of an earlier step.
+    fn earlier(
+        &self,
+        name: &Spanned<String>,
+        earlier: &[Spanned<RawStep>],
+        field: &str,
+    ) -> Result<usize, ScheduleError> {
+        position_of(name.get_ref(), earlier).ok_or_else(|| {
             let named: Vec<_> = earlier.iter().filter_map(|step| step.get_ref().name.as_ref()).collect();
             let known: Vec<_> = named.iter().map(|name| format!("'{}'", name.get_ref())).collect();
+            let all = if field == "heal" { "; or heal = \"all\"" } else { "" };
             let remedy = match known.is_empty() {
-                true => "give an earlier step a name and heal that, or heal = \"all\"".to_owned(),
-                false => format!("earlier steps are called {}; or heal = \"all\"", known.join(", ")),
+                true => format!("give an earlier step a name and use that{all}"),
+                false => format!("earlier steps are called {}{all}", known.join(", ")),
             };
-            let what = format!("heal: no earlier step is called '{}'", heal.get_ref());
-            self.error(heal.span(), what, &remedy)
+            let what = format!("{field}: no earlier step is called '{}'", name.get_ref());
+            self.error(name.span(), what, &remedy)
         })
     }
 
@@ -185,20 +273,24 @@ impl Reader<'_> {
             }
             FaultName::PartitionRing => Fault::PartitionRing { order: self.order(step)? },
             FaultName::PartitionRandom => Fault::PartitionMatrix { links: self.links(step, name)? },
+            FaultName::Stop => Fault::Stop { target: self.target(step, name)? },
+            FaultName::Slow => self.link(step, LinkKind::Slow)?,
+            FaultName::Jitter => self.link(step, LinkKind::Jitter)?,
+            FaultName::Lossy => self.link(step, LinkKind::Lossy)?,
+            FaultName::Duplicate => self.link(step, LinkKind::Duplicate)?,
+            FaultName::Reorder => self.link(step, LinkKind::Reorder)?,
+            FaultName::Corrupt => self.link(step, LinkKind::Corrupt)?,
+            FaultName::CorruptUnnoticed => self.link(step, LinkKind::CorruptUnnoticed)?,
+            FaultName::RateLimit => self.link(step, LinkKind::RateLimit)?,
+            FaultName::Hold => self.link(step, LinkKind::Hold)?,
+            FaultName::Reset => self.link(step, LinkKind::Reset)?,
+            FaultName::Flapping => self.link(step, LinkKind::Flapping)?,
         })
     }
 
     /// Refuses the fields of other faults.
     fn takes(&self, step: &RawStep, whose: &str, allowed: &[&str]) -> Result<(), ScheduleError> {
-        let given = [
-            ("target", step.target.as_ref().map(Spanned::span)),
-            ("fallback", step.fallback.as_ref().map(Spanned::span)),
-            ("side", step.side.as_ref().map(Spanned::span)),
-            ("bridge", step.bridge.as_ref().map(Spanned::span)),
-            ("order", step.order.as_ref().map(Spanned::span)),
-            ("links", step.links.as_ref().map(Spanned::span)),
-        ];
-        for (field, span) in given {
+        for (field, span) in step.particulars() {
             if let (Some(span), false) = (span, allowed.contains(&field)) {
                 let remedy = match allowed {
                     [] => format!("it takes none of these; remove `{field}`"),
@@ -224,6 +316,10 @@ impl Reader<'_> {
 
     fn target(&self, step: &RawStep, fault: &Spanned<String>) -> Result<Target, ScheduleError> {
         let target = self.needs(&step.target, fault, "target = \"n1\", [\"n1\", \"n2\"], \"leader\" or \"all\"")?;
+        self.names(step, target)
+    }
+
+    fn names(&self, step: &RawStep, target: &Spanned<Names>) -> Result<Target, ScheduleError> {
         match target.get_ref() {
             Names::One(name) if name == "leader" => self.leader(step),
             Names::One(name) if name == "all" => Ok(Target::All),
@@ -288,11 +384,11 @@ fn position_of(name: &str, steps: &[Spanned<RawStep>]) -> Option<usize> {
     steps.iter().position(|step| step.get_ref().name.as_ref().is_some_and(|other| other.get_ref() == name))
 }
 
-/// What a step with this fault may say about where.
+/// What a step with this fault may say about where and how much.
 fn fields(fault: FaultName) -> &'static [&'static str] {
     match fault {
         FaultName::PartitionOne | FaultName::OneWay | FaultName::ClientsCut => &["target", "fallback"],
-        FaultName::Kill | FaultName::Crash | FaultName::Pause => &["target", "fallback"],
+        FaultName::Kill | FaultName::Crash | FaultName::Pause | FaultName::Stop => &["target", "fallback"],
         FaultName::LeaderIsolated | FaultName::KillLeader | FaultName::CrashLeader | FaultName::PauseLeader => {
             &["fallback"]
         }
@@ -300,6 +396,17 @@ fn fields(fault: FaultName) -> &'static [&'static str] {
         FaultName::PartitionRing => &["order"],
         FaultName::Bridge => &["bridge", "side"],
         FaultName::PartitionRandom => &["links"],
+        FaultName::Slow => &["target", "fallback", "peers", "direction", "delay"],
+        FaultName::Jitter => {
+            &["target", "fallback", "peers", "direction", "delay", "jitter", "shape", "correlation", "in-order"]
+        }
+        FaultName::Lossy => &["target", "fallback", "peers", "direction", "loss", "correlation"],
+        FaultName::Duplicate => &["target", "fallback", "peers", "direction", "duplicate"],
+        FaultName::Reorder => &["target", "fallback", "peers", "direction", "reorder", "reorder-by"],
+        FaultName::Corrupt | FaultName::CorruptUnnoticed => &["target", "fallback", "peers", "direction", "corrupt"],
+        FaultName::RateLimit => &["target", "fallback", "peers", "direction", "rate-bytes", "burst-bytes"],
+        FaultName::Hold | FaultName::Reset => &["target", "fallback", "peers", "direction"],
+        FaultName::Flapping => &["target", "fallback", "peers", "direction", "down", "up"],
     }
 }
 

@@ -11,8 +11,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Schedule, Step};
-use crate::fault::{Fault, FaultName, Target};
+use crate::fault::{Direction, Fault, FaultName, LinkKind, Peers, Reach, Target};
 use crate::seed::{ChaCha8Rng, Seed};
+use crate::wire::{Link, Shape};
 use rand::Rng;
 
 /// How long things take in a generated schedule, and how much may be down at once.
@@ -127,6 +128,18 @@ fn draw(name: FaultName, node_count: usize, max_down: Option<usize>, rng: &mut C
         FaultName::PartitionRandom => Fault::PartitionMatrix { links: matrix(rng, node_count) },
         FaultName::LeaderIsolated => Fault::PartitionOne { target: leader(rng, node_count) },
         FaultName::ClientsCut => Fault::ClientsCut { target: leader(rng, node_count) },
+        FaultName::Slow => bad_links(rng, node_count, LinkKind::Slow),
+        FaultName::Jitter => bad_links(rng, node_count, LinkKind::Jitter),
+        FaultName::Lossy => bad_links(rng, node_count, LinkKind::Lossy),
+        FaultName::Duplicate => bad_links(rng, node_count, LinkKind::Duplicate),
+        FaultName::Reorder => bad_links(rng, node_count, LinkKind::Reorder),
+        FaultName::Corrupt => bad_links(rng, node_count, LinkKind::Corrupt),
+        FaultName::CorruptUnnoticed => bad_links(rng, node_count, LinkKind::CorruptUnnoticed),
+        FaultName::RateLimit => bad_links(rng, node_count, LinkKind::RateLimit),
+        FaultName::Hold => bad_links(rng, node_count, LinkKind::Hold),
+        FaultName::Reset => bad_links(rng, node_count, LinkKind::Reset),
+        FaultName::Flapping => bad_links(rng, node_count, LinkKind::Flapping),
+        FaultName::Stop => Fault::Stop { target: some(rng, node_count, max_down) },
         FaultName::Kill => Fault::Kill { target: some(rng, node_count, max_down) },
         FaultName::KillLeader => Fault::Kill { target: leader(rng, node_count) },
         FaultName::Crash => Fault::Crash { target: some(rng, node_count, max_down) },
@@ -156,6 +169,47 @@ fn some(rng: &mut ChaCha8Rng, node_count: usize, max_down: Option<usize>) -> Tar
         1 => one(rng, node_count),
         size if size == node_count => Target::All,
         size => Target::Nodes(group(rng, node_count, size)),
+    }
+}
+
+/// Links among nodes (those of clients in a cluster of one), of all nodes, of the leader or of one, mostly both ways.
+fn bad_links(rng: &mut ChaCha8Rng, node_count: usize, kind: LinkKind) -> Fault {
+    let target = match below(rng, 4) {
+        0 | 1 => Target::All,
+        2 => leader(rng, node_count),
+        _ => one(rng, node_count),
+    };
+    let direction = match below(rng, 4) {
+        0 => Direction::Out,
+        1 => Direction::In,
+        _ => Direction::Both,
+    };
+    let peers = if node_count == 1 { Peers::Clients } else { Peers::Nodes };
+    Fault::Link { kind, link: how_bad(rng, kind), reach: Reach { target, peers, direction } }
+}
+
+fn how_bad(rng: &mut ChaCha8Rng, kind: LinkKind) -> Link {
+    let percent = |rng: &mut ChaCha8Rng, low, high| between(rng, (low, high)) as u32 * 10_000;
+    let ms = |rng: &mut ChaCha8Rng, low, high| between(rng, (low, high)) * 1000;
+    let usual = kind.usual();
+    match kind {
+        LinkKind::Slow => Link { delay_us: ms(rng, 20, 500), ..usual },
+        LinkKind::Jitter => {
+            let shape = [Shape::Uniform, Shape::Normal, Shape::Exponential, Shape::Pareto][index(rng, 4)];
+            let (delay_us, jitter_us) = (ms(rng, 5, 50), ms(rng, 5, 200));
+            Link { delay_us, jitter_us, shape, in_order: below(rng, 2) == 0, ..usual }
+        }
+        LinkKind::Lossy => {
+            let loss_correlation_ppm = if below(rng, 2) == 0 { 0 } else { percent(rng, 25, 90) };
+            Link { loss_ppm: percent(rng, 5, 50), loss_correlation_ppm, ..usual }
+        }
+        LinkKind::Duplicate => Link { duplicate_ppm: percent(rng, 10, 60), ..usual },
+        LinkKind::Reorder => Link { reorder_ppm: percent(rng, 10, 50), reorder_us: ms(rng, 5, 100), ..usual },
+        LinkKind::Corrupt => Link { corrupt_ppm: percent(rng, 5, 30), ..usual },
+        LinkKind::CorruptUnnoticed => Link { corrupt_ppm: between(rng, (1_000, 20_000)) as u32, ..usual },
+        LinkKind::RateLimit => Link { rate_bytes: between(rng, (16_000, 256_000)), ..usual },
+        LinkKind::Flapping => Link { flap_down_us: ms(rng, 50, 500), flap_up_us: ms(rng, 50, 500), ..usual },
+        LinkKind::Hold | LinkKind::Reset => usual,
     }
 }
 

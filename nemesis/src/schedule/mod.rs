@@ -16,11 +16,13 @@
 //! time, so a replay has a rate, not a certainty. Triggers by operation count and by a node's output come closer to the
 //! same moment than triggers by time do.
 
+mod amounts;
 mod driver;
 mod file;
 mod generate;
 mod raw;
 mod tail;
+mod trigger;
 mod validate;
 
 use std::fmt;
@@ -31,9 +33,10 @@ pub use driver::{Driver, Due, PatternError};
 pub use file::ScheduleError;
 pub use generate::{Intervals, generate};
 pub use tail::OutputTail;
+pub use trigger::{Moment, Observed, Trigger};
 pub use validate::{Problem, Severity};
 
-use crate::fault::{Fault, node_name};
+use crate::fault::Fault;
 
 /// The plan of the nemesis.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,30 +59,15 @@ pub struct Step {
     /// What it does.
     #[serde(flatten)]
     pub action: Action,
-    /// How long after its injection the fault is healed; absent: a later step heals it, or the end of the run.
+    /// How long after its injection the fault is healed; absent: `until` or a later step heals it, or the end of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_ms: Option<u64>,
+    /// What heals the fault when it happens after the injection; counts begin there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Trigger>,
     /// Whether it is done more than once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
-}
-
-/// What a step waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trigger {
-    /// This long after the workload's start.
-    TimeMs(u64),
-    /// This many client operations have completed, however they ended.
-    Operations(u64),
-    /// A line of a node's standard output or error matches.
-    Output {
-        /// Which node, by position; absent: any.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        node: Option<usize>,
-        /// A regular expression, searched for anywhere in the line.
-        pattern: String,
-    },
 }
 
 /// What a step does.
@@ -141,7 +129,16 @@ impl Schedule {
 
     /// Whether any step watches the nodes' output.
     pub fn watches_output(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.when, Trigger::Output { .. }))
+        self.triggers().any(|trigger| matches!(trigger, Trigger::Output { .. }))
+    }
+
+    /// Whether any step watches who leads.
+    pub fn watches_leader(&self) -> bool {
+        self.triggers().any(|trigger| matches!(trigger, Trigger::Leader { .. }))
+    }
+
+    fn triggers(&self) -> impl Iterator<Item = &Trigger> {
+        self.steps.iter().flat_map(|step| [Some(&step.when), step.until.as_ref()]).flatten()
     }
 }
 
@@ -154,6 +151,7 @@ impl Step {
             after_ms: 0,
             action: Action::Inject(fault),
             for_ms: Some(for_ms),
+            until: None,
             repeat: None,
         }
     }
@@ -188,18 +186,6 @@ impl fmt::Display for Millis {
     }
 }
 
-/// For people: `at 2s`, `at operation 500`, `when n1 prints /leader/`.
-impl fmt::Display for Trigger {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Trigger::TimeMs(ms) => write!(f, "at {}", Millis(*ms)),
-            Trigger::Operations(count) => write!(f, "at operation {count}"),
-            Trigger::Output { node: Some(node), pattern } => write!(f, "when {} prints /{pattern}/", node_name(*node)),
-            Trigger::Output { node: None, pattern } => write!(f, "when any node prints /{pattern}/"),
-        }
-    }
-}
-
 /// For people: `at 2s: partition-halves n1 n2 | the others, for 3s`.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -214,6 +200,9 @@ impl fmt::Display for Step {
         }
         if let Some(ms) = self.for_ms {
             write!(f, ", for {}", Millis(ms))?;
+        }
+        if let Some(until) = &self.until {
+            write!(f, ", until {}", until.after_injection())?;
         }
         match self.repeat {
             None => Ok(()),

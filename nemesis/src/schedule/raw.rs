@@ -2,9 +2,14 @@
 //! nothing looked up yet.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
+
+use super::amounts::{Share, Short, Time};
+use crate::fault::{Direction, Peers};
+use crate::wire::Shape;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,75 +18,123 @@ pub struct RawSchedule {
     pub step: Vec<Spanned<RawStep>>,
 }
 
+/// A step as it is written: the fields are those of the guide.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawStep {
     pub name: Option<Spanned<String>>,
+
     pub at: Option<Spanned<Time>>,
     pub at_operation: Option<Spanned<u64>>,
+    pub at_acknowledged: Option<Spanned<u64>>,
     pub on_output: Option<Spanned<String>>,
     pub output_of: Option<Spanned<String>>,
+    pub on_leader: Option<Spanned<String>>,
+    pub on_begin_of: Option<Spanned<String>>,
+    pub on_end_of: Option<Spanned<String>>,
     pub after: Option<Time>,
+
     pub fault: Option<Spanned<String>>,
+    pub heal: Option<Spanned<String>>,
+
     pub target: Option<Spanned<Names>>,
     pub fallback: Option<Spanned<String>>,
     pub side: Option<Spanned<Vec<String>>>,
     pub bridge: Option<Spanned<String>>,
     pub order: Option<Spanned<Vec<String>>>,
     pub links: Option<Spanned<Vec<(String, String)>>>,
-    pub heal: Option<Spanned<String>>,
+    pub peers: Option<Spanned<Peers>>,
+    pub direction: Option<Spanned<Direction>>,
+
+    pub delay: Option<Spanned<Short>>,
+    pub jitter: Option<Spanned<Short>>,
+    pub shape: Option<Spanned<Shape>>,
+    pub in_order: Option<Spanned<bool>>,
+    pub loss: Option<Spanned<Share>>,
+    pub correlation: Option<Spanned<Share>>,
+    pub duplicate: Option<Spanned<Share>>,
+    pub reorder: Option<Spanned<Share>>,
+    pub reorder_by: Option<Spanned<Short>>,
+    pub corrupt: Option<Spanned<Share>>,
+    pub rate_bytes: Option<Spanned<u64>>,
+    pub burst_bytes: Option<Spanned<u64>>,
+    pub down: Option<Spanned<Short>>,
+    pub up: Option<Spanned<Short>>,
+
     #[serde(rename = "for")]
     pub lasts: Option<Spanned<Time>>,
+    pub until_operations: Option<Spanned<u64>>,
+    pub until_acknowledged: Option<Spanned<u64>>,
+    pub until_output: Option<Spanned<String>>,
+    pub until_leader: Option<Spanned<String>>,
     pub every: Option<Time>,
     pub times: Option<u32>,
 }
 
-/// Milliseconds, written with a unit.
-#[derive(Clone, Copy)]
-pub struct Time(pub u64);
+impl RawStep {
+    /// The fields that say where and how much, and where each stands if it is there.
+    pub fn particulars(&self) -> Vec<(&'static str, Option<Range<usize>>)> {
+        fn at<T>(field: &Option<Spanned<T>>) -> Option<Range<usize>> {
+            field.as_ref().map(Spanned::span)
+        }
+        vec![
+            ("target", at(&self.target)),
+            ("fallback", at(&self.fallback)),
+            ("side", at(&self.side)),
+            ("bridge", at(&self.bridge)),
+            ("order", at(&self.order)),
+            ("links", at(&self.links)),
+            ("peers", at(&self.peers)),
+            ("direction", at(&self.direction)),
+            ("delay", at(&self.delay)),
+            ("jitter", at(&self.jitter)),
+            ("shape", at(&self.shape)),
+            ("in-order", at(&self.in_order)),
+            ("loss", at(&self.loss)),
+            ("correlation", at(&self.correlation)),
+            ("duplicate", at(&self.duplicate)),
+            ("reorder", at(&self.reorder)),
+            ("reorder-by", at(&self.reorder_by)),
+            ("corrupt", at(&self.corrupt)),
+            ("rate-bytes", at(&self.rate_bytes)),
+            ("burst-bytes", at(&self.burst_bytes)),
+            ("down", at(&self.down)),
+            ("up", at(&self.up)),
+        ]
+    }
+
+    /// What the step waits for: the fields that are there.
+    pub fn beginnings(&self) -> Vec<&'static str> {
+        let fields = [
+            ("at", self.at.is_some()),
+            ("at-operation", self.at_operation.is_some()),
+            ("at-acknowledged", self.at_acknowledged.is_some()),
+            ("on-output", self.on_output.is_some()),
+            ("on-leader", self.on_leader.is_some()),
+            ("on-begin-of", self.on_begin_of.is_some()),
+            ("on-end-of", self.on_end_of.is_some()),
+        ];
+        fields.into_iter().filter(|(_, there)| *there).map(|(field, _)| field).collect()
+    }
+
+    /// What ends its fault: the fields that are there.
+    pub fn ends(&self) -> Vec<&'static str> {
+        let fields = [
+            ("for", self.lasts.is_some()),
+            ("until-operations", self.until_operations.is_some()),
+            ("until-acknowledged", self.until_acknowledged.is_some()),
+            ("until-output", self.until_output.is_some()),
+            ("until-leader", self.until_leader.is_some()),
+        ];
+        fields.into_iter().filter(|(_, there)| *there).map(|(field, _)| field).collect()
+    }
+}
 
 /// One name or several.
 #[derive(Clone)]
 pub enum Names {
     One(String),
     Several(Vec<String>),
-}
-
-/// `2s`, `250ms`, `1.5s`, `2m`: milliseconds.
-fn milliseconds(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at(digits);
-    let unit_ms: u64 = match unit.trim_start() {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" | "min" => 60_000,
-        _ => return None,
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    if fraction.is_empty() || fraction.len() > 3 || whole.is_empty() {
-        return None;
-    }
-    let parts: u64 = fraction.parse().ok()?;
-    let whole_ms = whole.parse::<u64>().ok()?.checked_mul(unit_ms)?;
-    let part_ms = parts * unit_ms / 10u64.pow(fraction.len() as u32);
-    // A schedule of more than a year is a slip of the pen, and sums of such times could overflow.
-    whole_ms.checked_add(part_ms).filter(|ms| *ms < 366 * 24 * 3_600_000)
-}
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TimeVisitor;
-        impl Visitor<'_> for TimeVisitor {
-            type Value = Time;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a time in quotes with its unit, such as \"2s\", \"250ms\" or \"1.5m\"")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
-                milliseconds(text).map(Time).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
-            }
-        }
-        deserializer.deserialize_str(TimeVisitor)
-    }
 }
 
 impl<'de> Deserialize<'de> for Names {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Heal, Millis, Schedule, Step, Trigger};
+use super::{Action, Heal, Millis, Moment, Schedule, Step, Trigger};
 use crate::fault::{links, node_name};
 use crate::hosts::HostId;
 
@@ -42,6 +42,7 @@ pub(super) fn problems(schedule: &Schedule, node_count: usize, duration_ms: Opti
             fault_is_possible(step, node_count),
             heal_has_an_object(schedule, step),
             pattern_is_one(step),
+            waits_for_an_earlier_step(schedule, position, step),
             repeat_is_meant(step),
             time_is_within(step, duration_ms),
             healed_by_itself(step),
@@ -67,12 +68,12 @@ fn warning(what: String, remedy: &str) -> Found {
 }
 
 fn nodes_exist(step: &Step, node_count: usize) -> Found {
-    let watched = match &step.when {
-        Trigger::Output { node, .. } => *node,
+    let watched = [Some(&step.when), step.until.as_ref()].into_iter().flatten().filter_map(|trigger| match trigger {
+        Trigger::Output { node, .. } | Trigger::Leader { node } => *node,
         _ => None,
-    };
+    });
     let mentioned = step.fault().map(|fault| fault.mentions()).unwrap_or_default();
-    let missing = watched.into_iter().chain(mentioned).find(|node| *node >= node_count)?;
+    let missing = watched.chain(mentioned).find(|node| *node >= node_count)?;
     let there_are = format!("the nodes are n1 to n{node_count}; name one of them, or run with more (--nodes)");
     error(format!("no node is called '{}'", node_name(missing)), &there_are)
 }
@@ -85,7 +86,7 @@ fn fault_is_possible(step: &Step, node_count: usize) -> Found {
     }
     let targets = fault.resolve(node_count, None);
     let hosts: Vec<HostId> = (0..node_count).map(HostId).collect();
-    let cuts_links = matches!(fault.family(), "partition" | "clients-cut");
+    let cuts_links = matches!(fault.family(), "partition" | "clients-cut" | "link");
     let cut = links(fault, &targets, &hosts, &[HostId(node_count)]);
     if cuts_links && cut.is_empty() {
         let least = fault.fault_name().info().least_node_count;
@@ -93,7 +94,7 @@ fn fault_is_possible(step: &Step, node_count: usize) -> Found {
             true => format!("it needs {least} nodes"),
             false => "leave some nodes on each side".to_owned(),
         };
-        return warning(format!("{fault} cuts no link among {node_count} nodes"), &remedy);
+        return warning(format!("{fault} touches no link among {node_count} nodes"), &remedy);
     }
     if !cuts_links && targets.is_empty() {
         return warning(format!("{} hits no node", fault.name()), "name a node");
@@ -120,9 +121,27 @@ fn heal_has_an_object(schedule: &Schedule, step: &Step) -> Found {
 }
 
 fn pattern_is_one(step: &Step) -> Found {
-    let Trigger::Output { pattern, .. } = &step.when else { return None };
-    let failure = regex_lite::Regex::new(pattern).err()?;
-    error(format!("'{pattern}' is no regular expression: {failure}"), "escape characters that are meant literally")
+    [Some(&step.when), step.until.as_ref()].into_iter().flatten().find_map(|trigger| {
+        let Trigger::Output { pattern, .. } = trigger else { return None };
+        let failure = regex_lite::Regex::new(pattern).err()?;
+        error(format!("'{pattern}' is no regular expression: {failure}"), "escape characters that are meant literally")
+    })
+}
+
+/// A step that waited for itself or for a later one might wait in a circle.
+fn waits_for_an_earlier_step(schedule: &Schedule, position: usize, step: &Step) -> Found {
+    let Trigger::Step { step: other, moment } = step.when else { return None };
+    if other >= position {
+        return error(format!("waits for step {}, which does not come before it", other + 1), "name an earlier step");
+    }
+    let injects = schedule.steps.get(other).is_some_and(|other| other.fault().is_some());
+    if moment == Moment::End && !injects {
+        return error(
+            format!("waits for the end of step {}, which injects nothing", other + 1),
+            "name a step that injects",
+        );
+    }
+    None
 }
 
 fn repeat_is_meant(step: &Step) -> Found {

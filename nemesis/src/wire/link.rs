@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use crate::hosts::HostId;
 
@@ -19,6 +20,13 @@ pub struct Link {
     /// Drop everything.
     #[serde(skip_serializing_if = "is_default")]
     pub cut: bool,
+    /// The link is cut for `flap_down_us` at a time, and is otherwise as all else says for `flap_up_us`, beginning with
+    /// the cut when the link's setting last changed. Both or neither are 0.
+    #[serde(skip_serializing_if = "is_default")]
+    pub flap_down_us: u64,
+    /// See `flap_down_us`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub flap_up_us: u64,
     /// Answer every TCP packet with a reset, to both ends, as a firewall that rejects does. What is not TCP is dropped.
     #[serde(skip_serializing_if = "is_default")]
     pub reset: bool,
@@ -89,7 +97,8 @@ pub enum Shape {
 
 impl Link {
     /// What comes of two faults on one link: cut, held or reset if either wants it, delays add up, losses happen
-    /// independently, the lower rate holds. Jitter has the shape of the larger one.
+    /// independently, the lower rate holds. Jitter has the shape of the larger one, flapping the rhythm of the one that
+    /// is down longer at a time.
     pub fn and(self, other: Link) -> Link {
         let larger = if other.jitter_us > self.jitter_us { other } else { self };
         let slower = match (self.rate_bytes, other.rate_bytes) {
@@ -103,8 +112,11 @@ impl Link {
                 }
             }
         };
+        let flapping = if other.flap_down_us > self.flap_down_us { other } else { self };
         Link {
             cut: self.cut || other.cut,
+            flap_down_us: flapping.flap_down_us,
+            flap_up_us: flapping.flap_up_us,
             reset: self.reset || other.reset,
             hold: self.hold || other.hold,
             delay_us: self.delay_us.saturating_add(other.delay_us),
@@ -122,6 +134,14 @@ impl Link {
             rate_bytes: slower.rate_bytes,
             burst_bytes: slower.burst_bytes,
         }
+    }
+}
+
+impl Link {
+    /// Whether it is cut so long after its setting changed.
+    pub(super) fn is_cut_after(&self, ns: u64) -> bool {
+        let (down, up) = (u128::from(self.flap_down_us) * 1000, u128::from(self.flap_up_us) * 1000);
+        self.cut || (down > 0 && u128::from(ns) % (down + up) < down)
     }
 }
 
@@ -221,6 +241,8 @@ pub(super) struct Setting {
     /// The generation in which it was last cut. What was sent before that and has not arrived never will, even if
     /// the link was healed in the meantime.
     pub(super) cut_in: u64,
+    /// When it was set, on the clock of the policy's maker.
+    pub(super) since: Option<Instant>,
 }
 
 impl Policy {
@@ -234,10 +256,14 @@ impl Policy {
         let width = changes.iter().filter(known).map(|(from, to, _)| from.0.max(to.0) + 1).max().unwrap_or(0);
         let mut next = self.widened(width.max(self.width));
         next.generation = self.generation + 1;
+        let now = Instant::now();
         for (from, to, link) in changes.iter().filter(known) {
             let setting = &mut next.links[from.0 * next.width + to.0];
             if link.cut && !setting.link.cut {
                 setting.cut_in = next.generation;
+            }
+            if setting.link != *link {
+                setting.since = Some(now);
             }
             setting.link = *link;
         }
@@ -305,6 +331,8 @@ mod tests {
     const CUT: Link = Link { cut: true, ..OPEN };
     const OPEN: Link = Link {
         cut: false,
+        flap_down_us: 0,
+        flap_up_us: 0,
         reset: false,
         hold: false,
         delay_us: 0,
@@ -334,6 +362,14 @@ mod tests {
         assert_eq!((both.shape, both.rate_bytes), (Shape::Pareto, 1000));
         assert_eq!(OPEN.and(lossy), lossy);
         assert_eq!(OPEN, Link::default());
+    }
+
+    #[test]
+    fn a_flapping_link_begins_with_a_cut() {
+        let link = Link { flap_down_us: 2, flap_up_us: 3, ..OPEN };
+        let down: Vec<u64> = (0..12).filter(|us| link.is_cut_after(us * 1000)).collect();
+        assert_eq!(down, [0, 1, 5, 6, 10, 11]);
+        assert!(!OPEN.is_cut_after(0) && CUT.is_cut_after(7));
     }
 
     #[test]

@@ -248,12 +248,14 @@ impl Switch {
             return self.write_dropped(frame);
         };
         self.refresh();
-        let link = self.policy.get(from, to).link;
+        let setting = self.policy.get(from, to);
+        let link = setting.link;
         let draws = self.link(from, to).draw(&link);
         let shared = Arc::clone(&self.shared);
         let counters = shared.counters.link(from, to);
         counters.sent.add(1);
-        if link.cut {
+        let is_cut = link.is_cut_after(setting.since.map_or(0, |since| since.elapsed().as_nanos() as u64));
+        if is_cut {
             counters.cut.add(1);
             return self.write_dropped(frame);
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nemesis::fault::Fault;
 use nemesis::hosts::{HostId, HostsError};
 use nemesis::injector::{Effect, FaultId, Injector, Layout, Machines};
+use nemesis::wire::{Link, LinkStats};
 
 /// A machine, its processes, and what was done to them.
 #[derive(Default)]
@@ -16,8 +17,8 @@ pub struct Fake(RefCell<State>);
 
 #[derive(Default)]
 struct State {
-    cut: BTreeSet<(HostId, HostId)>,
-    dropped: BTreeMap<(HostId, HostId), u64>,
+    links: BTreeMap<(HostId, HostId), Link>,
+    stats: BTreeMap<(HostId, HostId), LinkStats>,
     gone: BTreeSet<HostId>,
     processes: BTreeMap<HostId, Processes>,
     refuses: BTreeSet<&'static str>,
@@ -53,8 +54,13 @@ impl Fake {
     /// Sends a packet over every link between the first `count` hosts.
     pub fn chatter(&self, count: usize) {
         let mut state = self.0.borrow_mut();
-        for link in state.cut.clone().into_iter().filter(|(from, to)| from.0 < count && to.0 < count) {
-            *state.dropped.entry(link).or_default() += 1;
+        for ((from, to), link) in state.links.clone() {
+            if from.0 < count && to.0 < count {
+                let stats = state.stats.entry((from, to)).or_default();
+                stats.cut += u64::from(link.cut);
+                stats.delayed += u64::from(!link.cut && link.delay_us > 0);
+                stats.delay_us += if link.cut { 0 } else { link.delay_us };
+            }
         }
     }
 
@@ -64,7 +70,14 @@ impl Fake {
     }
 
     pub fn cut_links(&self) -> BTreeSet<(HostId, HostId)> {
-        self.0.borrow().cut.clone()
+        let state = self.0.borrow();
+        state.links.iter().filter(|(_, link)| link.cut).map(|(link, _)| *link).collect()
+    }
+
+    /// The links that are anything but open, and what they are.
+    pub fn set_links(&self) -> BTreeMap<(HostId, HostId), Link> {
+        let state = self.0.borrow();
+        state.links.iter().filter(|(_, link)| **link != Link::default()).map(|(ends, link)| (*ends, *link)).collect()
     }
 
     /// `running`, `stopped`, `dead` or `gone`.
@@ -97,21 +110,23 @@ impl Fake {
 }
 
 impl Machines for Fake {
-    fn set_cut(&self, links: &[(HostId, HostId, bool)]) {
+    fn set_links(&self, links: &[(HostId, HostId, Link)]) {
         let mut state = self.0.borrow_mut();
-        if state.refuses.contains("set_cut") {
+        if state.refuses.contains("set_links") {
             return;
         }
-        for (from, to, cut) in links {
-            let link = (*from, *to);
-            let _ = if *cut { state.cut.insert(link) } else { state.cut.remove(&link) };
-        }
+        state.links.extend(links.iter().map(|(from, to, link)| ((*from, *to), *link)));
     }
-    fn is_cut(&self, from: HostId, to: HostId) -> bool {
-        self.0.borrow().cut.contains(&(from, to))
+    fn link(&self, from: HostId, to: HostId) -> Link {
+        self.0.borrow().links.get(&(from, to)).copied().unwrap_or_default()
     }
-    fn dropped_count(&self, from: HostId, to: HostId) -> u64 {
-        self.0.borrow().dropped.get(&(from, to)).copied().unwrap_or(0)
+    fn stats(&self, from: HostId, to: HostId) -> LinkStats {
+        self.0.borrow().stats.get(&(from, to)).copied().unwrap_or_default()
+    }
+    fn stop(&self, host: HostId) -> Result<usize, HostsError> {
+        let mut state = self.call("stop", host)?;
+        let dead = Processes { count: 0, stopped: false };
+        Ok(state.processes.insert(host, dead).map_or(0, |before| before.count))
     }
     fn kill(&self, host: HostId) -> Result<usize, HostsError> {
         let mut state = self.call("kill", host)?;

@@ -1,0 +1,66 @@
+//! Whom a fault is aimed at.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{node_name, node_names};
+
+/// Nodes by position in the cluster, or by a role that is looked up when the fault is installed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// This node, by position from 0.
+    Node(usize),
+    /// These nodes.
+    Nodes(Vec<usize>),
+    /// Whoever leads at that moment; `fallback` when nobody is known to.
+    Leader {
+        /// Position of the node to take when there is no leader.
+        fallback: usize,
+    },
+    /// All nodes.
+    All,
+}
+
+impl Target {
+    /// The positions meant, ascending, each once. `leader` is who leads now, where known.
+    pub fn resolve(&self, node_count: usize, leader: Option<usize>) -> Vec<usize> {
+        let mut nodes = match self {
+            Target::Node(node) => vec![*node],
+            Target::Nodes(nodes) => nodes.clone(),
+            Target::Leader { fallback } => vec![leader.unwrap_or(*fallback)],
+            Target::All => (0..node_count).collect(),
+        };
+        nodes.retain(|node| *node < node_count);
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+
+    /// Every position that it mentions, the fallback included.
+    pub fn mentions(&self) -> Vec<usize> {
+        match self {
+            Target::Node(node) => vec![*node],
+            Target::Nodes(nodes) => nodes.clone(),
+            Target::Leader { fallback } => vec![*fallback],
+            Target::All => Vec::new(),
+        }
+    }
+
+    pub(super) fn is_leader(&self) -> bool {
+        matches!(self, Target::Leader { .. })
+    }
+}
+
+/// For people: `n3`, `n1 n2`, `the leader`, `all nodes`.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Node(node) => f.write_str(&node_name(*node)),
+            Target::Nodes(nodes) => f.write_str(&node_names(nodes)),
+            Target::Leader { .. } => f.write_str("the leader"),
+            Target::All => f.write_str("all nodes"),
+        }
+    }
+}
