@@ -207,7 +207,8 @@ fn how_bad(rng: &mut ChaCha8Rng, kind: LinkKind) -> Link {
         LinkKind::Reorder => Link { reorder_ppm: percent(rng, 10, 50), reorder_us: ms(rng, 5, 100), ..usual },
         LinkKind::Corrupt => Link { corrupt_ppm: percent(rng, 5, 30), ..usual },
         LinkKind::CorruptUnnoticed => Link { corrupt_ppm: between(rng, (1_000, 20_000)) as u32, ..usual },
-        LinkKind::RateLimit => Link { rate_bytes: between(rng, (16_000, 256_000)), ..usual },
+        // A cluster that is tested sends tens of kilobytes a second over a link: a limit above that limits nothing.
+        LinkKind::RateLimit => Link { rate_bytes: between(rng, (1_000, 16_000)), burst_bytes: 2_000, ..usual },
         LinkKind::Flapping => Link { flap_down_us: ms(rng, 50, 500), flap_up_us: ms(rng, 50, 500), ..usual },
         LinkKind::Hold | LinkKind::Reset => usual,
     }
