@@ -15,6 +15,7 @@ use std::io;
 pub(crate) mod epoll;
 pub(crate) mod interface;
 pub(crate) mod limits;
+pub(crate) mod mapping;
 pub(crate) mod netlink;
 pub(crate) mod packet;
 pub(crate) mod process;
