@@ -133,13 +133,7 @@ impl Course {
     }
 
     fn drifted(&self) -> Group {
-        Group {
-            reference: self.reference,
-            origin: self.origin,
-            rate: self.skew.rate(),
-            strobe_by: 0,
-            strobe_period: 0,
-        }
+        Group { reference: self.reference, origin: self.origin, rate: self.skew.rate(), strobe_by: 0, strobe_period: 0 }
     }
 }
 

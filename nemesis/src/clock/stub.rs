@@ -374,7 +374,9 @@ mod tests {
         let real = REAL.get();
         if !to.is_null() {
             // SAFETY: the callers below hand in a timeval or null.
-            unsafe { *to = libc::timeval { tv_sec: real.div_euclid(BILLION), tv_usec: real.rem_euclid(BILLION) / 1000 } };
+            unsafe {
+                *to = libc::timeval { tv_sec: real.div_euclid(BILLION), tv_usec: real.rem_euclid(BILLION) / 1000 }
+            };
         }
         0
     }
@@ -483,7 +485,8 @@ mod tests {
     fn no_reading_mixes_two_publications() {
         let here = Here::new();
         // Each slot alone gives the same seconds as nanoseconds; no mixture does.
-        let slot = |k: i64| Group { reference: k, origin: k * BILLION + k, rate: TRUE_RATE, strobe_by: 0, strobe_period: 0 };
+        let slot =
+            |k: i64| Group { reference: k, origin: k * BILLION + k, rate: TRUE_RATE, strobe_by: 0, strobe_period: 0 };
         publish(&here.words, &Slot { realtime: Some(slot(0)), monotonic: None });
         let (done, flips) = (AtomicBool::new(false), AtomicU64::new(0));
         std::thread::scope(|scope| {
