@@ -188,16 +188,14 @@ impl Census {
 }
 
 /// A process is stopped when all its threads are. One that waits in the kernel, as a parent does until its new child has
-/// become a program, counts as stopped when it has its SIGSTOP before it: it runs no instruction of its own any more.
+/// become a program, counts as stopped when it has its SIGSTOP before it, or another of its threads has stopped for all: it
+/// runs no instruction of its own any more.
 fn state(pid: &str) -> State {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return State::Dead };
-    let states = threads.flatten().filter_map(|thread| {
-        let stat = fs::read_to_string(thread.path().join("stat")).ok()?;
-        stat_state(&stat)
-    });
-    let liveliest = states.min().unwrap_or(State::Dead);
-    match liveliest {
-        State::Deep if stop_is_pending(pid) => State::Stopped,
+    let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    let letters: Vec<char> = stats.filter_map(|stat| stat_letter(&stat)).collect();
+    match letters.iter().map(|letter| letter_state(*letter)).min().unwrap_or(State::Dead) {
+        State::Deep if letters.contains(&GROUP_STOP) || stop_is_pending(pid) => State::Stopped,
         State::Deep => State::Running,
         other => other,
     }
@@ -218,13 +216,20 @@ fn stop_is_pending(pid: &str) -> bool {
     pending.is_some_and(|signals| signals & (1 << (libc::SIGSTOP - 1)) != 0)
 }
 
+/// A thread that has stopped with all others of its process, as opposed to one that its tracer has stopped.
+const GROUP_STOP: char = 'T';
+
 /// The third field, behind the name in parentheses, which may itself hold anything.
-fn stat_state(stat: &str) -> Option<State> {
-    match stat.rsplit_once(") ")?.1.chars().next()? {
-        'T' | 't' => Some(State::Stopped),
-        'D' => Some(State::Deep),
-        'Z' | 'X' | 'x' => Some(State::Dead),
-        _ => Some(State::Running),
+fn stat_letter(stat: &str) -> Option<char> {
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+fn letter_state(letter: char) -> State {
+    match letter {
+        GROUP_STOP | 't' => State::Stopped,
+        'D' => State::Deep,
+        'Z' | 'X' | 'x' => State::Dead,
+        _ => State::Running,
     }
 }
 
@@ -234,9 +239,10 @@ mod tests {
 
     #[test]
     fn a_name_in_parentheses_does_not_confuse_the_state() {
-        assert!(stat_state("7 (a) Z (b) T 1 7 7 0").is_some_and(|state| state == State::Stopped));
-        assert!(stat_state("7 (x) Z 1").is_some_and(|state| state == State::Dead));
-        assert!(stat_state("7 (x) S 1").is_some_and(|state| state == State::Running));
-        assert!(stat_state("7").is_none());
+        let state = |stat| stat_letter(stat).map(letter_state);
+        assert!(state("7 (a) Z (b) T 1 7 7 0").is_some_and(|state| state == State::Stopped));
+        assert!(state("7 (x) Z 1").is_some_and(|state| state == State::Dead));
+        assert!(state("7 (x) S 1").is_some_and(|state| state == State::Running));
+        assert!(state("7").is_none());
     }
 }

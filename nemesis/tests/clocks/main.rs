@@ -20,5 +20,7 @@ fn main() -> ExitCode {
     if let Some(code) = peers::run_if_asked() {
         return code;
     }
-    runner::run(&[kinds::TESTS, follow::TESTS, places::TESTS, failures::TESTS])
+    let code = runner::run(&[kinds::TESTS, follow::TESTS, places::TESTS, failures::TESTS]);
+    sources::clean();
+    code
 }
