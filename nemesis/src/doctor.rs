@@ -2,7 +2,7 @@
 //!
 //! Reading settings would only repeat what is believed about kernels, containers and security modules. So the doctor makes a
 //! host on each rung of the ladder, in a child process, and where that fails the check names the step and the kernel's
-//! word for it, and what to type. Then it connects two hosts. Everything it makes is gone when it returns, and every
+//! word for it, and what to type. Then it connects two hosts, and reads the clock of one. Everything it makes is gone when it returns, and every
 //! question it asks has a deadline.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{SockaddrIn, connect, getsockopt, sockopt};
 
+use crate::clock::{ClockReading, Skew};
 use crate::hosts::ladder;
 use crate::hosts::message::{Refusal, Step};
 use crate::hosts::remedy;
@@ -123,6 +124,7 @@ pub fn examine() -> Diagnosis {
             .flat_map(|warnings| own_file_systems(warnings)),
     );
     checks.extend(rung.map(wire));
+    checks.extend(rung.map(clocks));
     Diagnosis { rung, checks }
 }
 
@@ -228,12 +230,7 @@ fn wire(rung: Rung) -> Check {
 fn round_trip(rung: Rung) -> Result<Duration, HostsError> {
     let hosts = Hosts::start(HostsConfig { rung: Some(rung), seed: Seed(0), pcap: None })?;
     let address = |i: u8| Ipv4Addr::new(10, 77, 0, i);
-    let spec = |i: u8| HostSpec {
-        name: format!("doctor{i}"),
-        address: address(i),
-        names: Default::default(),
-        keep: Vec::new(),
-    };
+    let spec = |i: u8| HostSpec::new(format!("doctor{i}"), address(i));
     let first = hosts.add(spec(1))?;
     hosts.add(spec(2))?;
     let socket = hosts.socket(first)?;
@@ -241,6 +238,39 @@ fn round_trip(rung: Rung) -> Result<Duration, HostsError> {
     refused(socket.as_fd(), address(2))
         .map_err(|source| HostsError::Io { what: "cannot connect to the other host".to_owned(), source })?;
     Ok(began.elapsed())
+}
+
+/// Sets the clock of a host an hour ahead and has a program there read it.
+fn clocks(rung: Rung) -> Check {
+    const HOUR_NS: i64 = 3600 * 1_000_000_000;
+    let read = || -> Result<(ClockReading, Duration), HostsError> {
+        let hosts = Hosts::start(HostsConfig { rung: Some(rung), seed: Seed(0), pcap: None })?;
+        let spec = HostSpec::new("doctor", Ipv4Addr::new(10, 77, 0, 1));
+        let host = hosts.add(HostSpec { clock: true, ..spec })?;
+        hosts.set_clock(host, &Skew { jump_ns: HOUR_NS, ..Skew::default() })?;
+        let began = Instant::now();
+        Ok((hosts.read_clock(host)?, began.elapsed()))
+    };
+    let remedy = "the clocks of hosts need seccomp notifications (Linux 5.5) and ptrace of own children: \
+        sysctl kernel.yama.ptrace_scope must be 0 or 1; in a container: docker run --cap-add SYS_PTRACE, \
+        and no other supervisor of its system calls. Everything else works without";
+    match read() {
+        Err(error) => warn("clocks", error.to_string(), remedy),
+        Ok((reading, took)) => match (&reading.started_now, reading.is_as_asked()) {
+            (Ok(variant), true) => {
+                let (name, ms) = (variant.name(), took.as_millis());
+                ok(
+                    "clocks",
+                    format!("{name}: a host an hour ahead, read back to {} ns in {ms} ms", reading.precision_ns),
+                )
+            }
+            (Err(why), _) => warn("clocks", format!("programs keep the machine's clock: {why}"), remedy),
+            (Ok(_), false) => {
+                let seen = format!("a host that should be an hour ahead is {} ns ahead", reading.offset_ns);
+                warn("clocks", seen, remedy)
+            }
+        },
+    }
 }
 
 /// Waits for the other host's refusal.

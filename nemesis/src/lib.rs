@@ -10,6 +10,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod clock;
 pub mod doctor;
 pub mod fault;
 pub mod hosts;

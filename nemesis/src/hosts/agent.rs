@@ -2,29 +2,41 @@
 //! host's processes, and hands out sockets of the host's network. When the controller closes its socket, or dies, or
 //! the zygote dies, the agent ends, and the kernel ends everything in its PID namespace with it.
 
-use std::collections::VecDeque;
-use std::io;
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
 use super::Rung;
-use super::message::{AgentAsk, Answer, At, Event, Refusal, Reply, Request, Spawn, Step, Survey};
+use super::clock::PageFile;
+use super::followed::{self, Starting, Word};
+use super::message::{AgentAsk, Answer, At, Event, Refusal, Reply, Request, SetUp, Spawn, Step, Survey};
 use super::processes::{self, Census};
 use super::setup;
 use super::zygote::child_signals;
-use crate::sys::process::signal_all;
-use crate::sys::seqpacket;
+use crate::clock::follow::{self, Follower};
+use crate::clock::inject::Injector;
+use crate::clock::{ClockSurvey, Uncovered, Variant, probe};
+use crate::sys::process::{self, Change, End, signal_all};
+use crate::sys::{ptrace, seqpacket};
 
 const SEND_DEADLINE: Duration = Duration::from_secs(5);
 /// Processes that have been killed are gone within this, unless the kernel itself is stuck.
 const DEATH_DEADLINE: Duration = Duration::from_secs(5);
+/// A program starts within this, on a machine that is out of breath too.
+const START_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The agent's ends of its two sockets.
 pub(super) struct Ends {
@@ -34,14 +46,23 @@ pub(super) struct Ends {
     pub(super) events: OwnedFd,
 }
 
+/// The clock of a host that has one of its own.
+struct Clock {
+    page: PageFile,
+    follower: Follower,
+}
+
 /// PID 1 of a host.
 pub(super) struct Agent {
     rung: Rung,
     switch: Option<OwnedFd>,
     ends: Ends,
     signals: SignalFd,
-    census: Census,
+    census: Rc<Census>,
+    clock: Option<Clock>,
     main: Option<i32>,
+    /// Processes whose ends are no events, and their ends.
+    aside: BTreeMap<i32, Option<End>>,
     /// Whether processes are ending because they were told to.
     ending: bool,
     unsent: VecDeque<Event>,
@@ -52,44 +73,72 @@ impl Agent {
     pub(super) fn run(rung: Rung, switch: Option<OwnedFd>, ends: Ends) -> ! {
         let served = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from).and_then(|()| {
             let signals = child_signals()?;
-            let unsent = VecDeque::new();
-            let census = Census::Own;
-            Agent { rung, switch, ends, signals, census, main: None, ending: false, unsent }.serve()
+            Agent::new(rung, switch, ends, signals).serve()
         });
         std::process::exit(i32::from(served.is_err()));
+    }
+
+    fn new(rung: Rung, switch: Option<OwnedFd>, ends: Ends, signals: SignalFd) -> Agent {
+        Agent {
+            rung,
+            switch,
+            ends,
+            signals,
+            census: Rc::new(Census::Own),
+            clock: None,
+            main: None,
+            aside: BTreeMap::new(),
+            ending: false,
+            unsent: VecDeque::new(),
+        }
     }
 
     fn serve(&mut self) -> io::Result<()> {
         loop {
             self.wait()?;
-            self.reap()?;
+            self.tend()?;
             self.send_events()?;
             while self.asked()? {
                 let (request, fds) = seqpacket::receive::<Request<AgentAsk>>(&self.ends.control, soon())?;
                 let answered = self.answer(request.ask, fds);
-                let (answer, fd) = match answered {
-                    Ok((answer, fd)) => (Ok(answer), fd),
-                    Err(refusal) => (Err(refusal), None),
+                let (answer, fds) = match answered {
+                    Ok((answer, fds)) => (Ok(answer), fds),
+                    Err(refusal) => (Err(refusal), Vec::new()),
                 };
                 self.send_events()?;
-                let fds: Vec<_> = fd.iter().map(AsFd::as_fd).collect();
+                let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
                 seqpacket::send(&self.ends.control, &Reply { id: request.id, answer }, &fds, soon())?;
             }
         }
     }
 
-    /// Waits for a question, the end of a child, or room for an event.
+    /// Waits for a question, a change of a process, a program about to be started, or room for an event.
     fn wait(&self) -> io::Result<()> {
-        let mut fds = vec![
-            PollFd::new(self.ends.control.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut fds = self.processes();
+        fds.push(PollFd::new(self.ends.control.as_fd(), PollFlags::POLLIN));
         if !self.unsent.is_empty() {
             fds.push(PollFd::new(self.ends.events.as_fd(), PollFlags::POLLOUT));
         }
         match poll(&mut fds, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(e) => Err(e.into()),
+        }
+    }
+
+    /// What says that a process wants something.
+    fn processes(&self) -> Vec<PollFd<'_>> {
+        let listeners = self.clock.iter().flat_map(|clock| clock.follower.listeners());
+        let signals = std::iter::once(self.signals.as_fd());
+        signals.chain(listeners).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect()
+    }
+
+    /// Waits, not long, for a process or for `fd`.
+    fn wait_briefly(&self, fd: Option<&OwnedFd>, milliseconds: u8) -> Result<(), Refusal> {
+        let mut fds = self.processes();
+        fds.extend(fd.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+        match poll(&mut fds, PollTimeout::from(milliseconds)) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(e) => Err(e).at(Step::StartProcess),
         }
     }
 
@@ -102,31 +151,43 @@ impl Agent {
         }
     }
 
-    fn answer(&mut self, ask: AgentAsk, fds: Vec<OwnedFd>) -> Result<(Answer, Option<OwnedFd>), Refusal> {
+    fn answer(&mut self, ask: AgentAsk, fds: Vec<OwnedFd>) -> Result<(Answer, Vec<OwnedFd>), Refusal> {
         let answer = match ask {
-            AgentAsk::SetUp(spec) => {
-                let host = setup::become_host(self.rung, self.switch.take(), &spec)?;
-                self.census = host.census;
-                return Ok((Answer::Ready { warnings: host.warnings }, Some(host.port)));
-            }
-            AgentAsk::Socket => return Ok((Answer::Done, Some(open_socket().at(Step::Socket)?))),
+            AgentAsk::SetUp(spec) => return self.set_up(&spec),
+            AgentAsk::Socket => return Ok((Answer::Done, vec![open_socket().at(Step::Socket)?])),
             AgentAsk::Spawn(spawn) => self.spawn(&spawn, fds)?,
             AgentAsk::Terminate => self.terminate()?,
             AgentAsk::Kill => self.kill()?,
             AgentAsk::Pause => {
                 signal_all(Signal::SIGSTOP).at(Step::Signal)?;
-                Answer::Count(self.census.wait_stopped().at(Step::CountProcesses)?)
+                let census = Rc::clone(&self.census);
+                Answer::Count(census.wait_stopped(|| self.tend()).at(Step::CountProcesses)?)
             }
             AgentAsk::Resume => {
                 signal_all(Signal::SIGCONT).at(Step::Signal)?;
-                Answer::Count(self.census.wait_running().at(Step::CountProcesses)?)
+                let census = Rc::clone(&self.census);
+                Answer::Count(census.wait_running(|| self.tend()).at(Step::CountProcesses)?)
             }
             AgentAsk::Survey => {
                 let processes = self.census.count().at(Step::CountProcesses)?;
                 Answer::Survey(Survey { processes, dropped: setup::device_drops() })
             }
+            AgentAsk::ReadClock => Answer::Clock(self.read_clock()?),
         };
-        Ok((answer, None))
+        Ok((answer, Vec::new()))
+    }
+
+    fn set_up(&mut self, spec: &SetUp) -> Result<(Answer, Vec<OwnedFd>), Refusal> {
+        let host = setup::become_host(self.rung, self.switch.take(), spec)?;
+        self.census = Rc::new(host.census);
+        let mut fds = vec![host.port];
+        if let (Some(page), Some(clock)) = (host.clock_page, spec.clock) {
+            fds.push(page.file.try_clone().at(Step::ClockPage)?);
+            let path = CString::new(page.path.as_os_str().as_bytes()).map_err(io::Error::from).at(Step::ClockPage)?;
+            let injector = Injector { path, number: page.number, variant: clock.variant };
+            self.clock = Some(Clock { page, follower: Follower::new(injector) });
+        }
+        Ok((Answer::Ready { warnings: host.warnings }, fds))
     }
 
     fn spawn(&mut self, spawn: &Spawn, fds: Vec<OwnedFd>) -> Result<Answer, Refusal> {
@@ -134,11 +195,110 @@ impl Agent {
         if self.main.is_some() {
             return Ok(Answer::Running);
         }
-        let pid = processes::start(spawn, fds)?;
+        let pid = match self.clock {
+            None => processes::start(spawn, fds)?,
+            Some(_) => self.start_followed(spawn, fds)?,
+        };
         self.main = Some(pid);
         self.ending = false;
         self.unsent.push_back(Event::Started { pid });
+        if let Some(end) = self.aside.remove(&pid).flatten() {
+            self.note_end(pid, end);
+        }
         Ok(Answer::Done)
+    }
+
+    /// Starts a program on a host with a clock, and tends the host until it runs. Its end is put aside.
+    fn start_followed(&mut self, spawn: &Spawn, fds: Vec<OwnedFd>) -> Result<i32, Refusal> {
+        let starting = followed::start(spawn, fds, &follow::rules())?;
+        self.aside.insert(starting.pid, None);
+        let started = self.see_start(&starting);
+        if started.is_err() {
+            // It ends by itself, unless it was killed in the middle, or is stuck.
+            let _ = process::signal(starting.pid, libc::SIGKILL);
+            self.wait_aside(starting.pid)?;
+            self.aside.remove(&starting.pid);
+        }
+        started.map(|()| starting.pid)
+    }
+
+    fn see_start(&mut self, starting: &Starting) -> Result<(), Refusal> {
+        let deadline = Instant::now() + START_DEADLINE;
+        let mut speaking = true;
+        while speaking || self.is_traced(starting.pid) {
+            if Instant::now() > deadline {
+                return Err(Errno::ETIMEDOUT).at(Step::FollowPrograms);
+            }
+            self.wait_briefly(speaking.then_some(&starting.line), 10)?;
+            self.tend().at(Step::FollowPrograms)?;
+            if speaking {
+                speaking = self.hear(starting)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hears what a child says, if it says anything. `false` when it has become another program, or has ended.
+    fn hear(&mut self, starting: &Starting) -> Result<bool, Refusal> {
+        match seqpacket::receive::<Word>(&starting.line, Instant::now()) {
+            Ok((Word::Listening, fds)) => {
+                if let Some(clock) = &mut self.clock {
+                    fds.into_iter().for_each(|listener| clock.follower.listen(listener));
+                }
+                Ok(true)
+            }
+            Ok((Word::Failed(refusal), _)) => Err(refusal),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn is_traced(&self, pid: i32) -> bool {
+        self.clock.as_ref().is_some_and(|clock| clock.follower.traces(pid))
+    }
+
+    /// Tends the host until a process whose end is put aside has ended.
+    fn wait_aside(&mut self, pid: i32) -> Result<End, Refusal> {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            self.tend().at(Step::StartProcess)?;
+            if let Some(end) = self.aside.get(&pid).copied().flatten() {
+                return Ok(end);
+            }
+            if Instant::now() > deadline {
+                return Err(Errno::ETIMEDOUT).at(Step::StartProcess);
+            }
+            self.wait_briefly(None, 10)?;
+        }
+    }
+
+    /// Starts a program that reads the clock, and looks who else does.
+    fn read_clock(&mut self) -> Result<ClockSurvey, Refusal> {
+        let (said, probe) = self.run_probe()?;
+        let sample = serde_json::from_str(&said).map_err(io::Error::from).at(Step::ReadClock)?;
+        let members = self.census.members().at(Step::ReadClock)?;
+        let Some(clock) = &mut self.clock else { return Err(Errno::ENOENT).at(Step::ReadClock) };
+        clock.follower.keep_only(|pid| members.iter().any(|member| member.pid == pid));
+        let processes = clock.page.coverage(&members, self.main, &clock.follower);
+        Ok(ClockSurvey { sample, probe, processes })
+    }
+
+    fn run_probe(&mut self) -> Result<(String, Result<Variant, Uncovered>), Refusal> {
+        let argv = vec!["/proc/self/exe".to_owned(), probe::ARGUMENT.to_owned()];
+        let spawn = Spawn { argv, env: BTreeMap::new(), dir: PathBuf::from("/"), own_program: None };
+        let (from, to) = nix::unistd::pipe2(OFlag::O_CLOEXEC).at(Step::ReadClock)?;
+        let nowhere = File::options().write(true).open("/dev/null").at(Step::ReadClock)?;
+        let pid = self.start_followed(&spawn, vec![to, nowhere.into()])?;
+        let seen = self.clock.as_ref().and_then(|clock| clock.follower.outcome(pid).cloned());
+        let ended = self.wait_aside(pid);
+        if ended.is_err() {
+            let _ = process::signal(pid, libc::SIGKILL);
+        }
+        self.aside.remove(&pid);
+        ended?;
+        let mut said = String::new();
+        File::from(from).read_to_string(&mut said).at(Step::ReadClock)?;
+        Ok((said, seen.unwrap_or(Err(Uncovered::Unseen))))
     }
 
     fn terminate(&mut self) -> Result<Answer, Refusal> {
@@ -168,23 +328,56 @@ impl Agent {
         Ok(Answer::Count(count))
     }
 
-    /// Reaps everything that has ended.
+    /// Does what processes wait for: buries the dead, follows the living from program to program.
+    fn tend(&mut self) -> io::Result<()> {
+        self.reap()?;
+        if let Some(clock) = &mut self.clock {
+            clock.follower.answer()?;
+        }
+        Ok(())
+    }
+
+    /// Reaps everything that has ended, and sees to what has stopped for its tracer.
     fn reap(&mut self) -> io::Result<()> {
         while self.signals.read_signal()?.is_some() {}
-        loop {
-            let (pid, code, signal) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid.as_raw(), Some(code), None),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid.as_raw(), None, Some(signal as i32)),
-                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return Ok(()),
-                Ok(_) | Err(Errno::EINTR) => continue,
-                Err(e) => return Err(e.into()),
-            };
-            let main = self.main == Some(pid);
-            if main {
-                self.main = None;
+        while let Some((pid, _)) = process::next_change()? {
+            // A tracee's end is shown to its tracer first, and then to its parent.
+            let ours = !self.is_traced(pid) || self.census.is_child(pid);
+            match process::take_change(pid)? {
+                Some(Change::Stopped { signal, event }) => self.stopped(pid, signal, event),
+                Some(Change::Ended(end)) => {
+                    if let Some(clock) = &mut self.clock {
+                        clock.follower.ended(pid);
+                    }
+                    if ours {
+                        self.note_end(pid, end);
+                    }
+                }
+                None => {}
             }
-            self.unsent.push_back(Event::Ended { pid, code, signal, main, expected: self.ending });
         }
+        Ok(())
+    }
+
+    fn stopped(&mut self, pid: i32, signal: i32, event: i32) {
+        match &mut self.clock {
+            Some(clock) => clock.follower.stopped(pid, signal, event),
+            // Nobody traces here; a child that asked to be traced (PTRACE_TRACEME) is let go.
+            None => drop(ptrace::detach(pid, signal)),
+        }
+    }
+
+    fn note_end(&mut self, pid: i32, end: End) {
+        if let Some(slot) = self.aside.get_mut(&pid) {
+            *slot = Some(end);
+            return;
+        }
+        let main = self.main == Some(pid);
+        if main {
+            self.main = None;
+        }
+        let End { code, signal } = end;
+        self.unsent.push_back(Event::Ended { pid, code, signal, main, expected: self.ending });
     }
 
     /// Sends as many events as there is room for.

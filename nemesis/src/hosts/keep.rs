@@ -59,6 +59,11 @@ fn hides(dir: &Path, path: &Path) -> bool {
 }
 
 impl Kept {
+    /// A directory that is the host's own; the one that programs clear least often first.
+    pub(super) fn private(&self) -> Option<&Path> {
+        self.hide.iter().find(|dir| dir.ends_with("shm")).or(self.hide.first()).map(PathBuf::as_path)
+    }
+
     /// Hides the directories and makes the holes.
     pub(super) fn mount(&self) -> Result<(), Refusal> {
         for dir in &self.hide {

@@ -35,6 +35,14 @@ pub(super) struct Fresh {
     serial: u64,
 }
 
+/// What comes of an agent that has become a host.
+pub(super) struct Made {
+    pub(super) port: OwnedFd,
+    /// The file of its clock's page, if it has a clock of its own.
+    pub(super) clock_page: Option<OwnedFd>,
+    pub(super) warnings: Vec<String>,
+}
+
 impl Zygote {
     /// Starts this program again as the zygote of a rung, and has it say whether it can make hosts.
     pub(super) fn start(rung: Rung) -> Result<Self, Refusal> {
@@ -72,26 +80,36 @@ impl Zygote {
             names: Default::default(),
             keep: Vec::new(),
             serial: 0,
+            clock: None,
         };
         let fresh = self.clone_agent()?;
         let made = fresh.set_up(trial);
         // What cannot be killed now ends with the zygote.
         let _ = process::kill(&fresh.process);
         let _ = process::wait_end(&fresh.process, SHORT_DEADLINE);
-        made.map(|(_, warnings)| warnings)
+        made.map(|made| made.warnings)
     }
 }
 
 impl Fresh {
-    /// Has the agent become a host. Returns its port and its warnings.
-    pub(super) fn set_up(&self, spec: SetUp) -> Result<(OwnedFd, Vec<String>), Refusal> {
+    /// Has the agent become a host.
+    pub(super) fn set_up(&self, spec: SetUp) -> Result<Made, Refusal> {
+        let clocked = spec.clock.is_some();
         let ask = AgentAsk::SetUp(SetUp { serial: self.serial, ..spec });
         let answer = self.line.ask(ask, &[], DEADLINE);
         match answer.map_err(|trouble| trouble.into_refusal(Step::CloneAgent))? {
-            (Answer::Ready { warnings }, mut fds) if fds.len() == 1 => Ok((fds.remove(0), warnings)),
-            _ => Err(Refusal { step: Step::Address, detail: "(its port did not arrive)".to_owned(), errno: None }),
+            (Answer::Ready { warnings }, fds) if fds.len() == 1 + usize::from(clocked) => {
+                let mut fds = fds.into_iter();
+                let port = fds.next().ok_or_else(no_port)?;
+                Ok(Made { port, clock_page: fds.next(), warnings })
+            }
+            _ => Err(no_port()),
         }
     }
+}
+
+fn no_port() -> Refusal {
+    Refusal { step: Step::Address, detail: "(its port did not arrive)".to_owned(), errno: None }
 }
 
 impl Drop for Zygote {

@@ -10,6 +10,8 @@ use super::launch::Fresh;
 use super::line::{DEADLINE, Line, Trouble};
 use super::message::{AgentAsk, Answer, Event, Survey};
 use super::{Exit, HostId, HostSpec, ProcessSpec};
+use crate::clock::Course;
+use crate::sys::mapping::Words;
 use crate::sys::{process, seqpacket};
 
 /// The kernel ends a PID namespace within milliseconds, unless a process is in the middle of a slow device operation.
@@ -24,8 +26,17 @@ pub(super) struct Host {
     pub(super) state: Mutex<State>,
     /// Packets dropped by devices that this host had before it crashed.
     pub(super) dropped_before: Mutex<u64>,
+    pub(super) clock: Mutex<Clock>,
     ends: Mutex<u64>,
     ended: Condvar,
+}
+
+/// The clock of a host: what it is to be, and, while the host is up and if it has a clock of its own, the page that says
+/// so.
+#[derive(Default)]
+pub(super) struct Clock {
+    pub(super) course: Course,
+    pub(super) page: Option<Words>,
 }
 
 pub(super) enum State {
@@ -52,6 +63,7 @@ impl Host {
             process: Mutex::new(None),
             state: Mutex::new(State::Down),
             dropped_before: Mutex::new(0),
+            clock: Mutex::default(),
             ends: Mutex::new(0),
             ended: Condvar::new(),
         }

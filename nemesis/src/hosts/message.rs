@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{ClockSurvey, Variant};
+
 /// A question, numbered so that a late answer to an earlier one is not taken for this one's.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Request<A> {
@@ -33,7 +35,7 @@ pub(crate) enum ZygoteAsk {
 /// Asked of an agent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum AgentAsk {
-    /// Become this host. The descriptor of the answer is its port.
+    /// Become this host. The descriptors of the answer: its port, and the file of its clock's page if it has one.
     SetUp(SetUp),
     /// Start the main process; descriptors: standard output, standard error.
     Spawn(Spawn),
@@ -49,6 +51,8 @@ pub(crate) enum AgentAsk {
     Survey,
     /// A TCP socket of this host: the descriptor of the answer.
     Socket,
+    /// What this host's clock shows to its programs, and which of them read it.
+    ReadClock,
 }
 
 /// What an agent needs to become a host.
@@ -60,6 +64,14 @@ pub(crate) struct SetUp {
     pub(crate) keep: Vec<PathBuf>,
     /// Unique among the hosts that one zygote ever made.
     pub(crate) serial: u64,
+    pub(crate) clock: Option<ClockSpec>,
+}
+
+/// A clock of its own for a host.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct ClockSpec {
+    /// How programs are made to read it; `None` is the best that works.
+    pub(crate) variant: Option<Variant>,
 }
 
 /// A process to start.
@@ -83,6 +95,7 @@ pub(crate) enum Answer {
     Running,
     Count(usize),
     Survey(Survey),
+    Clock(ClockSurvey),
 }
 
 /// What an agent sees of its host.
@@ -135,6 +148,9 @@ pub(crate) enum Step {
     Signal,
     CountProcesses,
     Socket,
+    ClockPage,
+    FollowPrograms,
+    ReadClock,
 }
 
 impl Step {
@@ -161,6 +177,9 @@ impl Step {
             Step::Signal => "signal the processes",
             Step::CountProcesses => "count the processes",
             Step::Socket => "open a socket",
+            Step::ClockPage => "give the host a clock of its own",
+            Step::FollowPrograms => "follow programs from exec to exec",
+            Step::ReadClock => "read the host's clock",
         }
     }
 }

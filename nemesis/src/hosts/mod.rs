@@ -27,10 +27,16 @@
 //! read through an AF_PACKET socket; and the namespaces are made in a user namespace, or by root without one. Four
 //! [rungs](Rung), tried by making a host on each; where none holds, [`HostsError::Unavailable`] says what to type.
 //!
-//! **What is not isolated:** the file system outside of `/tmp`, `/var/tmp` and `/dev/shm`, the clock, the processor and
-//! the memory. In a user namespace there is one user: a node cannot change to another.
+//! **Clocks.** A host that was asked for one has a [real-time clock](crate::clock) of its own: [`Hosts::set_clock`] sets it,
+//! [`Hosts::read_clock`] reads it as the host's own programs do.
+//!
+//! **What is not isolated:** the file system outside of `/tmp`, `/var/tmp` and `/dev/shm`, the clocks unless asked for, the
+//! processor and the memory. In a user namespace there is one user: a node cannot change to another.
 
 mod agent;
+mod clock;
+pub(crate) mod filter;
+mod followed;
 mod keep;
 pub(crate) mod ladder;
 mod launch;
@@ -55,11 +61,14 @@ use std::time::{Duration, Instant};
 pub use rung::Rung;
 pub use types::{Exit, HostId, HostSpec, HostsConfig, HostsError, ProcessSpec};
 
+use crate::clock::probe::{self, Sample, realtime_ns};
+use crate::clock::{ClockReading, Skew, page};
+use crate::sys::mapping;
 use crate::wire::{MAX_HOSTS, Port, Wire};
 use launch::Zygote;
 
 use machine::{DEATH_DEADLINE, Host, Listener, Machine, State, lock};
-use message::{AgentAsk, Answer, SetUp, Spawn};
+use message::{AgentAsk, Answer, ClockSpec, SetUp, Spawn};
 
 /// A machine that is about to be crashed is asked this long what runs on it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -215,6 +224,34 @@ impl Hosts {
         fds.pop().ok_or_else(|| trouble(&host, "a socket did not arrive: too many open files?"))
     }
 
+    /// Sets the real-time clock of a host that has a clock of its own, at once for all its processes. What is set stays
+    /// through restarts and reboots; [`Skew::default`] is the machine's clock again. On a host that is down it holds from
+    /// its reboot on.
+    pub fn set_clock(&self, host: HostId, skew: &Skew) -> Result<(), HostsError> {
+        let host = self.host(host)?;
+        has_clock(&host)?;
+        skew.check().map_err(|e| trouble(&host, e))?;
+        let mut clock = lock(&host.clock);
+        clock.course = clock.course.then(*skew, realtime_ns());
+        if let Some(words) = &clock.page {
+            page::publish(words, &clock.course.slot());
+        }
+        Ok(())
+    }
+
+    /// Reads the real-time clock of a host that has a clock of its own, as a program started there sees it, and looks which of
+    /// its processes live by it. Takes as long as starting a program.
+    pub fn read_clock(&self, host: HostId) -> Result<ClockReading, HostsError> {
+        let host = self.host(host)?;
+        has_clock(&host)?;
+        // It is not set while it is being read.
+        let clock = lock(&host.clock);
+        match up(&host)?.ask(AgentAsk::ReadClock, &[]).map_err(|t| trouble(&host, t))?.0 {
+            Answer::Clock(survey) => Ok(ClockReading::of(survey, Sample::take(), &clock.course)),
+            _ => Err(trouble(&host, "an answer to another question")),
+        }
+    }
+
     /// Packets that a host sent and that were lost before the wire could read them, since the start: loss that nobody
     /// asked for. Other than 0 it says that the host sent faster than the wire could read.
     pub fn unwanted_loss(&self, host: HostId) -> Result<u64, HostsError> {
@@ -267,7 +304,9 @@ impl Hosts {
     fn boot(&self, host: &Arc<Host>) -> Result<(), HostsError> {
         let set_up = self.set_up(&host.spec)?;
         let fresh = self.zygote.clone_agent().map_err(|r| trouble(host, r))?;
-        let (port, _warned_before) = fresh.set_up(set_up).map_err(|r| trouble(host, r))?;
+        let made = fresh.set_up(set_up).map_err(|r| trouble(host, r))?;
+        self.wind_clock(host, made.clock_page)?;
+        let port = made.port;
         let port = if self.rung.tun() {
             Port::Ip(port)
         } else {
@@ -279,10 +318,21 @@ impl Hosts {
         self.inner.wire.attach(host.id, host.spec.address, port).map_err(|e| trouble(host, e))
     }
 
+    /// Has the page of a fresh machine say what the host's clock is to be, before anything runs there.
+    fn wind_clock(&self, host: &Host, file: Option<OwnedFd>) -> Result<(), HostsError> {
+        let mut clock = lock(&host.clock);
+        clock.page = file.map(mapping::shared).transpose().map_err(|e| trouble(host, e))?;
+        if let Some(words) = &clock.page {
+            page::publish(words, &clock.course.slot());
+        }
+        Ok(())
+    }
+
     fn set_up(&self, spec: &HostSpec) -> Result<SetUp, HostsError> {
         let mut keep = spec.keep.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
         keep.extend(self.own_program.iter().filter(|program| program.exists()).cloned());
-        Ok(SetUp { name: spec.name.clone(), address: spec.address, names: spec.names.clone(), keep, serial: 0 })
+        let clock = spec.clock.then_some(ClockSpec { variant: spec.clock_variant });
+        Ok(SetUp { name: spec.name.clone(), address: spec.address, names: spec.names.clone(), keep, serial: 0, clock })
     }
 
     /// Starts the main process. `true` when one runs already.
@@ -359,8 +409,10 @@ impl Listener for Ears {
 /// `main` calls this and then runs them, as this crate's own `tests/hosts` does.
 pub fn init() {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_none_or(|first| first != zygote::ARGUMENT) {
-        return;
+    match arguments.next() {
+        Some(first) if first == probe::ARGUMENT => probe::run(),
+        Some(first) if first == zygote::ARGUMENT => {}
+        _ => return,
     }
     let rung = arguments.next().unwrap_or_default();
     let _ended = zygote::run(&rung.to_string_lossy());
@@ -369,6 +421,10 @@ pub fn init() {
 
 fn up(host: &Host) -> Result<Arc<Machine>, HostsError> {
     host.machine().ok_or_else(|| trouble(host, "it is down"))
+}
+
+fn has_clock(host: &Host) -> Result<(), HostsError> {
+    if host.spec.clock { Ok(()) } else { Err(trouble(host, "it was made without a clock of its own")) }
 }
 
 fn trouble(host: &Host, what: impl std::fmt::Display) -> HostsError {

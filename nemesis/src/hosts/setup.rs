@@ -12,6 +12,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns};
 
 use super::Rung;
+use super::clock::PageFile;
 use super::keep;
 use super::message::{At, Refusal, SetUp, Step};
 use super::processes::Census;
@@ -32,6 +33,7 @@ pub(super) struct Host {
     pub(super) port: OwnedFd,
     pub(super) census: Census,
     pub(super) warnings: Vec<String>,
+    pub(super) clock_page: Option<PageFile>,
 }
 
 /// Turns the current process and its namespaces into a host.
@@ -43,12 +45,14 @@ pub(super) fn become_host(rung: Rung, switch: Option<OwnedFd>, spec: &SetUp) -> 
     mount_sys(&mut warnings);
     mount_name_files(spec, &mut warnings)?;
     kept.mount()?;
+    let number = spec.serial + 1;
+    let clock_page = spec.clock.map(|_| PageFile::make(kept.private(), number)).transpose()?;
     nix::unistd::sethostname(&spec.name).at_path(Step::HostName, &spec.name)?;
     set_sysctls(&mut warnings);
     Interface::open("lo").and_then(|lo| lo.up()).at(Step::Loopback)?;
     let port = if rung.tun() { tun_port()? } else { packet_port(switch, spec)? };
     configure(spec.address).at(Step::Address)?;
-    Ok(Host { port, census, warnings })
+    Ok(Host { port, census, warnings, clock_page })
 }
 
 /// The hardware address of the host with this address, on a rung that has such addresses.
@@ -183,6 +187,7 @@ mod tests {
             names: BTreeMap::from([("n2".to_owned(), Ipv4Addr::new(10, 77, 0, 2))]),
             keep: Vec::new(),
             serial: 0,
+            clock: None,
         };
         let text = hosts_file(&spec);
         assert!(text.contains("10.77.0.1 n1\n") && text.contains("10.77.0.2 n2\n") && text.starts_with("127.0.0.1"));

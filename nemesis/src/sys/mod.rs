@@ -1,5 +1,5 @@
-//! System calls that neither the standard library nor `nix` wraps. All unsafe code of the hosts and the wire is here,
-//! behind safe functions of a few lines each.
+//! System calls that neither the standard library nor `nix` wraps. All unsafe code of the hosts, the wire
+//! and the clocks but the machine code of `clock::stub` is here, behind safe functions of a few lines each.
 //!
 //! - [`epoll`]: waiting with a nanosecond timeout.
 //! - [`interface`]: network devices by ioctl: up, address, MTU, queue length, flags, offloads.
@@ -8,6 +8,10 @@
 //! - [`seqpacket`]: messages with descriptors over a local socket, with deadlines.
 //! - [`tun`]: a TUN device and its descriptor.
 //! - [`limits`]: of this process.
+//! - [`mapping`]: memory shared with other processes.
+//! - [`memory`]: the memory of other processes.
+//! - [`ptrace`]: tracing.
+//! - [`seccomp`]: system calls that wait for an answer.
 //! - [`netlink`]: what of network devices cannot be done by ioctl in a user namespace.
 
 use std::io;
@@ -15,9 +19,13 @@ use std::io;
 pub(crate) mod epoll;
 pub(crate) mod interface;
 pub(crate) mod limits;
+pub(crate) mod mapping;
+pub(crate) mod memory;
 pub(crate) mod netlink;
 pub(crate) mod packet;
 pub(crate) mod process;
+pub(crate) mod ptrace;
+pub(crate) mod seccomp;
 pub(crate) mod seqpacket;
 pub(crate) mod tun;
 

@@ -1,5 +1,6 @@
-//! Processes: clone into new namespaces, process descriptors, and the state in which a program is started.
+//! Processes: clone into new namespaces, fork, process descriptors, waiting, and the state in which a program is started.
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
@@ -73,16 +74,131 @@ pub(crate) fn wait_end(process: impl AsFd, timeout: Duration) -> io::Result<bool
 
 /// Has the program start as a fresh login would: its own session, every signal at its default and unblocked.
 pub(crate) fn start_fresh(command: &mut Command) {
-    let prepare = || {
-        nix::unistd::setsid()?;
-        for signal in 1..=libc::SIGRTMAX() {
-            default_disposition(signal);
-        }
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
-        Ok(())
-    };
     // SAFETY: only async-signal-safe calls, no allocation, no lock.
-    unsafe { command.pre_exec(prepare) };
+    unsafe { command.pre_exec(become_fresh) };
+}
+
+/// Makes this process one as a fresh login would be. Async-signal-safe.
+pub(crate) fn become_fresh() -> io::Result<()> {
+    nix::unistd::setsid()?;
+    for signal in 1..=libc::SIGRTMAX() {
+        default_disposition(signal);
+    }
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+    Ok(())
+}
+
+/// Forks, runs `child` in the child, and ends that with 127 when it returns. Returns the child's pid.
+///
+/// The caller must have one thread only: the child of a process with more would own locks that nobody releases.
+pub(crate) fn fork(child: impl FnOnce()) -> io::Result<i32> {
+    // SAFETY: the single thread that the caller promises makes the child's memory consistent.
+    match super::check(unsafe { libc::fork() })? {
+        0 => {
+            // A panic must not unwind into the copy of what the parent was doing.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+            // SAFETY: ends this process.
+            unsafe { libc::_exit(127) }
+        }
+        pid => Ok(pid),
+    }
+}
+
+/// Becomes another program, looked up in the `PATH` of `env` if its name has no slash. Returns only why not.
+pub(crate) fn become_program(program: &CString, argv: &[CString], env: &[CString]) -> io::Error {
+    fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
+        strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+    }
+    unsafe extern "C" {
+        static mut environ: *const *const libc::c_char;
+    }
+    let (argv, env) = (pointers(argv), pointers(env));
+    // SAFETY: both lists end with a null and outlive the call, as do the strings. Called in a fresh fork, where no
+    // other thread can be reading the environment.
+    unsafe {
+        environ = env.as_ptr();
+        libc::execvp(program.as_ptr(), argv.as_ptr());
+    }
+    let error = io::Error::last_os_error();
+    // SAFETY: as above; nobody may find the list when it is gone.
+    unsafe { environ = std::ptr::null() };
+    error
+}
+
+/// What happened to a child or a tracee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It ended.
+    Ended(End),
+    /// It stopped for its tracer: before it gets a signal, or at an event (otherwise 0).
+    Stopped { signal: i32, event: i32 },
+}
+
+/// How a process ended: one of the two is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+}
+
+/// The next change of any child or tracee, without taking it: none if nothing has changed.
+pub(crate) fn next_change() -> io::Result<Option<(i32, Change)>> {
+    wait_id(libc::P_ALL, 0, libc::WNOHANG | libc::WNOWAIT)
+}
+
+/// Takes a change that has been seen. A child that has ended is thereby buried.
+pub(crate) fn take_change(pid: i32) -> io::Result<Option<Change>> {
+    Ok(wait_id(libc::P_PID, pid, libc::WNOHANG)?.map(|(_, change)| change))
+}
+
+/// Waits for the next change of one tracee. A stop is taken, an end is not.
+pub(crate) fn wait_change(pid: i32) -> io::Result<Change> {
+    loop {
+        match wait_id(libc::P_PID, pid, libc::WNOWAIT)? {
+            Some((_, end @ Change::Ended(_))) => return Ok(end),
+            Some(_) => {
+                if let Some(stop @ Change::Stopped { .. }) = take_change(pid)? {
+                    return Ok(stop);
+                }
+            }
+            None => return Err(io::Error::from_raw_os_error(libc::ESRCH)),
+        }
+    }
+}
+
+fn wait_id(kind: libc::idtype_t, id: i32, flags: libc::c_int) -> io::Result<Option<(i32, Change)>> {
+    // SAFETY: all zero is a valid `siginfo_t`.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let flags = flags | libc::WEXITED | libc::__WALL;
+    loop {
+        // SAFETY: the kernel writes one `siginfo_t`.
+        match super::check(unsafe { libc::waitid(kind, id as libc::id_t, &raw mut info, flags) }) {
+            Ok(_) => break,
+            Err(e) if e.raw_os_error() == Some(libc::EINTR) => {}
+            Err(e) if e.raw_os_error() == Some(libc::ECHILD) => return Ok(None),
+            Err(e) => return Err(e),
+        }
+    }
+    // SAFETY: waitid fills in these two fields, or leaves the zeros.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    let change = match info.si_code {
+        libc::CLD_EXITED => Change::Ended(End { code: Some(status), signal: None }),
+        libc::CLD_KILLED | libc::CLD_DUMPED => Change::Ended(End { code: None, signal: Some(status) }),
+        _ => Change::Stopped { signal: status & 0x7f, event: status >> 8 },
+    };
+    Ok((pid != 0).then_some((pid, change)))
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: no pointers.
+    super::check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// Bytes of a page of memory.
+pub(crate) fn page_bytes() -> u64 {
+    // SAFETY: no pointers.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
 /// Closes every descriptor above standard error: whatever the program's parent left open must not reach the hosts.

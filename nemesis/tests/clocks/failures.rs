@@ -1,0 +1,52 @@
+//! Programs that a host's clock does not reach are reported, by name and with the reason.
+
+use nemesis::clock::{Coverage, InjectionStep, Skew, Uncovered};
+use nemesis::hosts::{HostId, Rung};
+
+use crate::lab::{Lab, SECOND};
+use crate::runner::Test;
+use crate::sources;
+
+pub const TESTS: &[Test] = &[
+    ("a_32_bit_program_is_reported", a_32_bit_program_is_reported),
+    ("a_program_that_cannot_open_the_page_is_reported", a_program_that_cannot_open_the_page_is_reported),
+];
+
+const HOUR: Skew = Skew { jump_ns: 3600 * SECOND, drift_ppm: 0, strobe: None };
+
+/// The program, or none with a word of why.
+fn available(what: &str, rung: Rung, argv: Result<Vec<String>, String>) -> Option<Vec<String>> {
+    argv.map_err(|why| eprintln!("SKIPPED {what} [{rung}]: {why}")).ok()
+}
+
+/// What is said of the only process of the host.
+fn reason(lab: &Lab) -> Uncovered {
+    let reading = lab.hosts.read_clock(HostId(0)).unwrap();
+    assert!(reading.is_as_asked() && !reading.is_effective(), "{reading:?}");
+    match &reading.processes[..] {
+        [process] if process.main => match &process.coverage {
+            Coverage::Uncovered(why) => why.clone(),
+            Coverage::Covered => panic!("{reading:?}"),
+        },
+        _ => panic!("{reading:?}"),
+    }
+}
+
+fn a_32_bit_program_is_reported(rung: Rung) {
+    let Some(argv) = available("a_32_bit_program_is_reported", rung, sources::old()) else { return };
+    let lab = Lab::new(rung, 1);
+    lab.set(0, HOUR);
+    lab.spawn(0, &argv.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(reason(&lab), Uncovered::ThirtyTwoBit);
+}
+
+fn a_program_that_cannot_open_the_page_is_reported(rung: Rung) {
+    let Some(argv) = available("a_program_that_cannot_open_the_page_is_reported", rung, sources::raw()) else { return };
+    let lab = Lab::new(rung, 1);
+    lab.set(0, HOUR);
+    // No descriptor is free in it.
+    lab.spawn(0, &["sh", "-c", &format!("ulimit -n 3; exec {}", argv[0])]);
+    let expected = Uncovered::Failed { step: InjectionStep::OpenPage, errno: Some(24) };
+    assert_eq!(reason(&lab), expected);
+    lab.expect_offset(0, "uncovered", |_| 0);
+}

@@ -1,0 +1,26 @@
+//! Clocks of hosts, as programs of many kinds see them, on every rung of the ladder that this user can stand on.
+//!
+//! The test program is the controller, its own zygote, and one of the programs. The others are compiled here, by compilers
+//! that the machine may lack; what is lacking is `SKIPPED`, by name.
+
+mod failures;
+mod follow;
+mod kinds;
+mod lab;
+mod peers;
+mod places;
+#[path = "../hosts/runner.rs"]
+mod runner;
+mod sources;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nemesis::hosts::init();
+    if let Some(code) = peers::run_if_asked() {
+        return code;
+    }
+    let code = runner::run(&[kinds::TESTS, follow::TESTS, places::TESTS, failures::TESTS]);
+    sources::clean();
+    code
+}

@@ -1,0 +1,103 @@
+//! What this program does on a host: the hidden argument, then one of these parts.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use crate::lab::{monotonic_ns, realtime_ns};
+
+pub const ARGUMENT: &str = "__peer";
+
+/// Plays a part if the command line asks for one.
+pub fn run_if_asked() -> Option<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let parts: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let Some((&ARGUMENT, part)) = parts.split_first() else { return None };
+    match part {
+        ["tell"] => tell(),
+        ["tell-once"] => say(),
+        ["fork"] => fork(),
+        ["exec-from-thread"] => exec_from_thread(),
+        ["search"] => search(),
+        ["signal-self", number] => signal_self(number.parse().expect("a number")),
+        ["storm", count] => storm(count.parse().expect("a number")),
+        ["look"] => look(),
+        ["chroot", dir, program] => chroot(dir, program),
+        other => panic!("no part {other:?}"),
+    }
+    Some(ExitCode::SUCCESS)
+}
+
+/// Says what its clocks show, again and again.
+fn tell() {
+    loop {
+        say();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn say() {
+    let line = format!("{} {}\n", realtime_ns(), monotonic_ns());
+    std::io::stdout().write_all(line.as_bytes()).expect("standard output");
+}
+
+/// A child without another program.
+fn fork() {
+    println!("forking");
+    // SAFETY: this process has one thread.
+    match unsafe { nix::unistd::fork() }.expect("a child") {
+        nix::unistd::ForkResult::Child => tell(),
+        nix::unistd::ForkResult::Parent { child } => drop(nix::sys::wait::waitpid(child, None)),
+    }
+}
+
+/// Another program, started by a thread that is not the process's first, among others.
+fn exec_from_thread() {
+    for _ in 0..4 {
+        std::thread::spawn(|| std::thread::sleep(Duration::from_secs(60)));
+    }
+    let started = std::thread::spawn(|| Command::new("/proc/self/exe").args([ARGUMENT, "tell"]).exec()).join();
+    panic!("{:?}", started.expect("the thread"));
+}
+
+/// Fails to become a program some times before it becomes one.
+fn search() {
+    for i in 0..20 {
+        let error = Command::new(format!("/no/such/program-{i}")).exec();
+        assert_eq!(error.raw_os_error(), Some(nix::libc::ENOENT));
+    }
+    panic!("{}", Command::new("/proc/self/exe").args([ARGUMENT, "tell"]).exec());
+}
+
+fn signal_self(signal: i32) {
+    // SAFETY: no pointers.
+    unsafe { nix::libc::raise(signal) };
+}
+
+/// Starts programs as fast as it can, on some threads.
+fn storm(threads: usize) {
+    let storm = || {
+        loop {
+            Command::new("/proc/self/exe").args([ARGUMENT, "tell-once"]).status().expect("a program");
+        }
+    };
+    let all: Vec<_> = (0..threads).map(|_| std::thread::spawn(storm)).collect();
+    all.into_iter().for_each(|thread| drop(thread.join()));
+}
+
+/// Says what can be seen of it from inside.
+fn look() {
+    let status = std::fs::read_to_string("/proc/self/status").expect("the status");
+    print!("{status}");
+    let fds = std::fs::read_dir("/proc/self/fd").expect("descriptors").flatten();
+    let mut fds: Vec<String> = fds.map(|fd| fd.file_name().to_string_lossy().into_owned()).collect();
+    fds.sort();
+    println!("fds {}", fds.join(","));
+    println!("tracer-free");
+}
+
+fn chroot(dir: &str, program: &str) {
+    nix::unistd::chroot(dir).expect("chroot");
+    panic!("{}", Command::new(program).exec());
+}
