@@ -120,7 +120,7 @@ impl Lab {
         let names: BTreeMap<String, Ipv4Addr> = (0..HOSTS).map(|i| (format!("n{i}"), address(i))).collect();
         for i in 0..HOSTS {
             let (names, keep) = (names.clone(), vec![dir.clone()]);
-            hosts.add(HostSpec { name: format!("n{i}"), address: address(i), names, keep }).expect("a host");
+            hosts.add(HostSpec { names, keep, ..HostSpec::new(format!("n{i}"), address(i)) }).expect("a host");
         }
         Lab { hosts, dir }
     }

@@ -228,12 +228,7 @@ fn wire(rung: Rung) -> Check {
 fn round_trip(rung: Rung) -> Result<Duration, HostsError> {
     let hosts = Hosts::start(HostsConfig { rung: Some(rung), seed: Seed(0), pcap: None })?;
     let address = |i: u8| Ipv4Addr::new(10, 77, 0, i);
-    let spec = |i: u8| HostSpec {
-        name: format!("doctor{i}"),
-        address: address(i),
-        names: Default::default(),
-        keep: Vec::new(),
-    };
+    let spec = |i: u8| HostSpec::new(format!("doctor{i}"), address(i));
     let first = hosts.add(spec(1))?;
     hosts.add(spec(2))?;
     let socket = hosts.socket(first)?;

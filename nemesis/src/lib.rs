@@ -2,6 +2,7 @@
 //!
 //! - [`hosts`]: network, mount, PID, UTS and IPC namespaces; processes; three different downs.
 //! - [`wire`]: the network: a single-threaded switch with a policy per link.
+//! - [`disk`]: disks in memory that lose what was not fsynced, and misbehave as told.
 //! - [`doctor`]: what this machine can do, found out by doing.
 //! - [`fault`]: the vocabulary of faults, as data.
 //! - [`schedule`]: which fault when: generated from the seed, or written by hand.
@@ -10,6 +11,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod disk;
 pub mod doctor;
 pub mod fault;
 pub mod hosts;

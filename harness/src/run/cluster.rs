@@ -74,7 +74,7 @@ impl RunningCluster {
         let own_program = std::env::current_exe()
             .map_err(|e| Failure::harness("cannot find the path of this program").because(&e))?;
         let add = |name: &str, address, keep| {
-            hosts.add(HostSpec { name: name.into(), address, names: names.clone(), keep }).map_err(hosts_failure)
+            hosts.add(HostSpec { names: names.clone(), keep, ..HostSpec::new(name, address) }).map_err(hosts_failure)
         };
         let mut nodes = Vec::new();
         for (position, (name, address)) in addresses.iter().enumerate() {

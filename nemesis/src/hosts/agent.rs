@@ -67,12 +67,12 @@ impl Agent {
             while self.asked()? {
                 let (request, fds) = seqpacket::receive::<Request<AgentAsk>>(&self.ends.control, soon())?;
                 let answered = self.answer(request.ask, fds);
-                let (answer, fd) = match answered {
-                    Ok((answer, fd)) => (Ok(answer), fd),
-                    Err(refusal) => (Err(refusal), None),
+                let (answer, fds) = match answered {
+                    Ok((answer, fds)) => (Ok(answer), fds),
+                    Err(refusal) => (Err(refusal), Vec::new()),
                 };
                 self.send_events()?;
-                let fds: Vec<_> = fd.iter().map(AsFd::as_fd).collect();
+                let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
                 seqpacket::send(&self.ends.control, &Reply { id: request.id, answer }, &fds, soon())?;
             }
         }
@@ -102,14 +102,15 @@ impl Agent {
         }
     }
 
-    fn answer(&mut self, ask: AgentAsk, fds: Vec<OwnedFd>) -> Result<(Answer, Option<OwnedFd>), Refusal> {
+    fn answer(&mut self, ask: AgentAsk, fds: Vec<OwnedFd>) -> Result<(Answer, Vec<OwnedFd>), Refusal> {
         let answer = match ask {
             AgentAsk::SetUp(spec) => {
                 let host = setup::become_host(self.rung, self.switch.take(), &spec)?;
                 self.census = host.census;
-                return Ok((Answer::Ready { warnings: host.warnings }, Some(host.port)));
+                let fds = [host.port].into_iter().chain(host.disk).collect();
+                return Ok((Answer::Ready { warnings: host.warnings }, fds));
             }
-            AgentAsk::Socket => return Ok((Answer::Done, Some(open_socket().at(Step::Socket)?))),
+            AgentAsk::Socket => return Ok((Answer::Done, vec![open_socket().at(Step::Socket)?])),
             AgentAsk::Spawn(spawn) => self.spawn(&spawn, fds)?,
             AgentAsk::Terminate => self.terminate()?,
             AgentAsk::Kill => self.kill()?,
@@ -126,7 +127,7 @@ impl Agent {
                 Answer::Survey(Survey { processes, dropped: setup::device_drops() })
             }
         };
-        Ok((answer, None))
+        Ok((answer, Vec::new()))
     }
 
     fn spawn(&mut self, spawn: &Spawn, fds: Vec<OwnedFd>) -> Result<Answer, Refusal> {

@@ -71,6 +71,7 @@ impl Zygote {
             address: Ipv4Addr::new(10, 77, 0, 254),
             names: Default::default(),
             keep: Vec::new(),
+            disk: None,
             serial: 0,
         };
         let fresh = self.clone_agent()?;
@@ -78,19 +79,40 @@ impl Zygote {
         // What cannot be killed now ends with the zygote.
         let _ = process::kill(&fresh.process);
         let _ = process::wait_end(&fresh.process, SHORT_DEADLINE);
-        made.map(|(_, warnings)| warnings)
+        made.map(|ready| ready.warnings)
     }
 }
 
+/// What an agent that has become a host answers.
+pub(super) struct Ready {
+    /// The other end of its network device.
+    pub(super) port: OwnedFd,
+    /// The other end of its simulated disk, if it has one, and its own `/proc`, if it has one.
+    pub(super) disk: Option<(OwnedFd, Option<OwnedFd>)>,
+    pub(super) warnings: Vec<String>,
+}
+
 impl Fresh {
-    /// Has the agent become a host. Returns its port and its warnings.
-    pub(super) fn set_up(&self, spec: SetUp) -> Result<(OwnedFd, Vec<String>), Refusal> {
+    /// Has the agent become a host.
+    pub(super) fn set_up(&self, spec: SetUp) -> Result<Ready, Refusal> {
+        let wants_disk = spec.disk.is_some();
         let ask = AgentAsk::SetUp(SetUp { serial: self.serial, ..spec });
         let answer = self.line.ask(ask, &[], DEADLINE);
         match answer.map_err(|trouble| trouble.into_refusal(Step::CloneAgent))? {
-            (Answer::Ready { warnings }, mut fds) if fds.len() == 1 => Ok((fds.remove(0), warnings)),
-            _ => Err(Refusal { step: Step::Address, detail: "(its port did not arrive)".to_owned(), errno: None }),
+            (Answer::Ready { warnings }, fds) if fds.len() > usize::from(wants_disk) => {
+                let mut fds = fds.into_iter();
+                let port = fds.next();
+                let disk = fds.next().map(|disk| (disk, fds.next()));
+                port.map(|port| Ready { port, disk, warnings }).ok_or_else(Refusal::no_port)
+            }
+            _ => Err(Refusal::no_port()),
         }
+    }
+}
+
+impl Refusal {
+    fn no_port() -> Self {
+        Refusal { step: Step::Address, detail: "(its port did not arrive)".to_owned(), errno: None }
     }
 }
 

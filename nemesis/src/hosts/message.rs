@@ -33,7 +33,8 @@ pub(crate) enum ZygoteAsk {
 /// Asked of an agent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum AgentAsk {
-    /// Become this host. The descriptor of the answer is its port.
+    /// Become this host. The descriptors of the answer: its port; with a disk also its disk and, if it has one, its own
+    /// `/proc`.
     SetUp(SetUp),
     /// Start the main process; descriptors: standard output, standard error.
     Spawn(Spawn),
@@ -58,6 +59,8 @@ pub(crate) struct SetUp {
     pub(crate) address: Ipv4Addr,
     pub(crate) names: BTreeMap<String, Ipv4Addr>,
     pub(crate) keep: Vec<PathBuf>,
+    /// Where its simulated disk is mounted.
+    pub(crate) disk: Option<PathBuf>,
     /// Unique among the hosts that one zygote ever made.
     pub(crate) serial: u64,
 }
@@ -130,6 +133,7 @@ pub(crate) enum Step {
     Veth,
     PacketSocket,
     Address,
+    MountDisk,
     Directory,
     StartProcess,
     Signal,
@@ -156,6 +160,7 @@ impl Step {
             Step::Veth => "make a veth pair",
             Step::PacketSocket => "open an AF_PACKET socket",
             Step::Address => "configure eth0",
+            Step::MountDisk => "mount a simulated disk on",
             Step::Directory => "enter the directory",
             Step::StartProcess => "start",
             Step::Signal => "signal the processes",

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use super::Rung;
+use crate::disk::DiskSpec;
 
 /// A host of this run, dense from 0 in the order of [`Hosts::add`](super::Hosts::add). It is also its port on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -33,6 +34,15 @@ pub struct HostSpec {
     pub names: BTreeMap<String, Ipv4Addr>,
     /// Paths that must stay visible although `/tmp`, `/var/tmp` and `/dev/shm` are private: data directory, program.
     pub keep: Vec<PathBuf>,
+    /// A simulated disk, mounted on an existing directory that only this host sees so.
+    pub disk: Option<DiskSpec>,
+}
+
+impl HostSpec {
+    /// A host that knows nobody, keeps nothing visible and has no simulated disk.
+    pub fn new(name: impl Into<String>, address: Ipv4Addr) -> Self {
+        HostSpec { name: name.into(), address, names: BTreeMap::new(), keep: Vec::new(), disk: None }
+    }
 }
 
 /// A process to be started on a host.

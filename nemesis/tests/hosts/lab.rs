@@ -138,7 +138,7 @@ pub fn name(host: usize) -> String {
 
 fn spec(host: usize, count: usize, dir: &Scratch) -> HostSpec {
     let names = (0..count).map(|i| (name(i), address(i))).collect();
-    HostSpec { name: name(host), address: address(host), names, keep: vec![dir.path("")] }
+    HostSpec { names, keep: vec![dir.path("")], ..HostSpec::new(name(host), address(host)) }
 }
 
 /// Waits for what nobody announces.

@@ -110,7 +110,7 @@ fn kept_paths_are_seen_through_links_and_shared(rung: Rung) {
     let lab = Lab::new(rung, 1);
     let keep = vec![outside.path("link/file"), real.path("file"), lab.dir.path("")];
     let names = BTreeMap::new();
-    let host = lab.hosts.add(HostSpec { name: "z".to_owned(), address: lab::address(9), names, keep }).unwrap();
+    let host = lab.hosts.add(HostSpec { names, keep, ..HostSpec::new("z", lab::address(9)) }).unwrap();
     let script =
         format!("cat {0} && cd {0} 2>/dev/null; echo after > {0}; ls /tmp", outside.path("link/file").display());
     let mut process = lab.process(1, &[]);
@@ -126,7 +126,7 @@ fn relative_paths_start_where_the_controller_stands(rung: Rung) {
     let lab = Lab::new(rung, 1);
     let names = BTreeMap::new();
     let host =
-        lab.hosts.add(HostSpec { name: "z".to_owned(), address: lab::address(1), names, keep: vec![".".into()] });
+        lab.hosts.add(HostSpec { names, keep: vec![".".into()], ..HostSpec::new("z", lab::address(1)) });
     let mut process = lab.process(1, &["look"]);
     process.dir = ".".into();
     lab.hosts.spawn(host.unwrap(), process).unwrap();
@@ -190,7 +190,7 @@ fn impossible_hosts_are_refused(rung: Rung) {
     let lab = Lab::new(rung, 1);
     let add = |name: &str, address: &str, keep: &str| {
         let keep = if keep.is_empty() { Vec::new() } else { vec![keep.into()] };
-        let spec = HostSpec { name: name.to_owned(), address: address.parse().unwrap(), names: BTreeMap::new(), keep };
+        let spec = HostSpec { keep, ..HostSpec::new(name, address.parse().unwrap()) };
         lab.hosts.add(spec).unwrap_err().to_string()
     };
     assert_eq!(add("b", "10.77.0.1", ""), "host b: a has its address 10.77.0.1 already");
