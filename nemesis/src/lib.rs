@@ -2,6 +2,8 @@
 //!
 //! - [`hosts`]: network, mount, PID, UTS and IPC namespaces; processes; three different downs.
 //! - [`wire`]: the network: a single-threaded switch with a policy per link.
+//! - [`clock`]: a real-time clock per host, read by its own programs.
+//! - [`disk`]: disks in memory that lose what was not fsynced, and misbehave as told.
 //! - [`doctor`]: what this machine can do, found out by doing.
 //! - [`fault`]: the vocabulary of faults, as data.
 //! - [`schedule`]: which fault when: generated from the seed, or written by hand.
@@ -11,6 +13,7 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+pub mod disk;
 pub mod doctor;
 pub mod fault;
 pub mod hosts;

@@ -187,6 +187,7 @@ impl Agent {
             let injector = Injector { path, number: page.number, variant: clock.variant };
             self.clock = Some(Clock { page, follower: Follower::new(injector) });
         }
+        fds.extend(host.disk);
         Ok((Answer::Ready { warnings: host.warnings }, fds))
     }
 

@@ -35,14 +35,6 @@ pub(super) struct Fresh {
     serial: u64,
 }
 
-/// What comes of an agent that has become a host.
-pub(super) struct Made {
-    pub(super) port: OwnedFd,
-    /// The file of its clock's page, if it has a clock of its own.
-    pub(super) clock_page: Option<OwnedFd>,
-    pub(super) warnings: Vec<String>,
-}
-
 impl Zygote {
     /// Starts this program again as the zygote of a rung, and has it say whether it can make hosts.
     pub(super) fn start(rung: Rung) -> Result<Self, Refusal> {
@@ -79,6 +71,7 @@ impl Zygote {
             address: Ipv4Addr::new(10, 77, 0, 254),
             names: Default::default(),
             keep: Vec::new(),
+            disk: None,
             serial: 0,
             clock: None,
         };
@@ -87,21 +80,34 @@ impl Zygote {
         // What cannot be killed now ends with the zygote.
         let _ = process::kill(&fresh.process);
         let _ = process::wait_end(&fresh.process, SHORT_DEADLINE);
-        made.map(|made| made.warnings)
+        made.map(|ready| ready.warnings)
     }
+}
+
+/// What an agent that has become a host answers.
+pub(super) struct Ready {
+    /// The other end of its network device.
+    pub(super) port: OwnedFd,
+    /// The file of its clock's page, if it has a clock of its own.
+    pub(super) clock_page: Option<OwnedFd>,
+    /// The other end of its simulated disk, if it has one, and its own `/proc`, if it has one.
+    pub(super) disk: Option<(OwnedFd, Option<OwnedFd>)>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Fresh {
     /// Has the agent become a host.
-    pub(super) fn set_up(&self, spec: SetUp) -> Result<Made, Refusal> {
-        let clocked = spec.clock.is_some();
+    pub(super) fn set_up(&self, spec: SetUp) -> Result<Ready, Refusal> {
+        let (clocked, disked) = (spec.clock.is_some(), spec.disk.is_some());
         let ask = AgentAsk::SetUp(SetUp { serial: self.serial, ..spec });
         let answer = self.line.ask(ask, &[], DEADLINE);
         match answer.map_err(|trouble| trouble.into_refusal(Step::CloneAgent))? {
-            (Answer::Ready { warnings }, fds) if fds.len() == 1 + usize::from(clocked) => {
+            (Answer::Ready { warnings }, fds) if fds.len() > usize::from(clocked) + usize::from(disked) => {
                 let mut fds = fds.into_iter();
                 let port = fds.next().ok_or_else(no_port)?;
-                Ok(Made { port, clock_page: fds.next(), warnings })
+                let clock_page = if clocked { fds.next() } else { None };
+                let disk = fds.next().map(|disk| (disk, fds.next()));
+                Ok(Ready { port, clock_page, disk, warnings })
             }
             _ => Err(no_port()),
         }

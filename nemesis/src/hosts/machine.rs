@@ -11,6 +11,7 @@ use super::line::{DEADLINE, Line, Trouble};
 use super::message::{AgentAsk, Answer, Event, Survey};
 use super::{Exit, HostId, HostSpec, ProcessSpec};
 use crate::clock::Course;
+use crate::disk::{Disk, Lost, PowerCut};
 use crate::sys::mapping::Words;
 use crate::sys::{process, seqpacket};
 
@@ -22,6 +23,7 @@ const FOREVER: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Host {
     pub(super) id: HostId,
     pub(super) spec: HostSpec,
+    pub(super) disk: Option<Arc<Disk>>,
     pub(super) process: Mutex<Option<ProcessSpec>>,
     pub(super) state: Mutex<State>,
     /// Packets dropped by devices that this host had before it crashed.
@@ -56,17 +58,24 @@ pub(super) struct Machine {
 }
 
 impl Host {
-    pub(super) fn new(id: HostId, spec: HostSpec) -> Self {
-        Host {
+    pub(super) fn new(id: HostId, spec: HostSpec) -> std::io::Result<Self> {
+        let disk = spec.disk.clone().map(|disk| Disk::new(disk, &spec.name)).transpose()?.map(Arc::new);
+        Ok(Host {
             id,
             spec,
+            disk,
             process: Mutex::new(None),
             state: Mutex::new(State::Down),
             dropped_before: Mutex::new(0),
             clock: Mutex::default(),
             ends: Mutex::new(0),
             ended: Condvar::new(),
-        }
+        })
+    }
+
+    /// Cuts the power of its disk, if it has one.
+    pub(super) fn cut_disk(&self, cut: &PowerCut) -> Lost {
+        self.disk.as_ref().map_or_else(Lost::default, |disk| disk.power_cut(cut))
     }
 
     /// The machine, if it is up.
@@ -140,8 +149,7 @@ impl Machine {
     /// Waits until everything on the host has ended and has been told to the listener.
     pub(super) fn wait_gone(&self, patience: Duration) -> bool {
         let gone = process::wait_end(&self.process, patience).unwrap_or(false);
-        let ears = lock(&self.ears).take();
-        if gone && let Some(ears) = ears {
+        if gone && let Some(ears) = lock(&self.ears).take() {
             // A panic of the thread has been reported by its hook.
             let _ = ears.join();
         }

@@ -35,7 +35,8 @@ pub(crate) enum ZygoteAsk {
 /// Asked of an agent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum AgentAsk {
-    /// Become this host. The descriptors of the answer: its port, and the file of its clock's page if it has one.
+    /// Become this host. The descriptors of the answer: its port; with a clock the file of the clock's page; with a disk
+    /// also its disk and, if it has one, its own `/proc`.
     SetUp(SetUp),
     /// Start the main process; descriptors: standard output, standard error.
     Spawn(Spawn),
@@ -62,6 +63,8 @@ pub(crate) struct SetUp {
     pub(crate) address: Ipv4Addr,
     pub(crate) names: BTreeMap<String, Ipv4Addr>,
     pub(crate) keep: Vec<PathBuf>,
+    /// Where its simulated disk is mounted.
+    pub(crate) disk: Option<PathBuf>,
     /// Unique among the hosts that one zygote ever made.
     pub(crate) serial: u64,
     pub(crate) clock: Option<ClockSpec>,
@@ -143,6 +146,7 @@ pub(crate) enum Step {
     Veth,
     PacketSocket,
     Address,
+    MountDisk,
     Directory,
     StartProcess,
     Signal,
@@ -172,6 +176,7 @@ impl Step {
             Step::Veth => "make a veth pair",
             Step::PacketSocket => "open an AF_PACKET socket",
             Step::Address => "configure eth0",
+            Step::MountDisk => "mount a simulated disk on",
             Step::Directory => "enter the directory",
             Step::StartProcess => "start",
             Step::Signal => "signal the processes",

@@ -19,7 +19,8 @@
 //!
 //! **Three different downs.** [`Hosts::kill`] ends the processes: the host's kernel is alive and refuses connections at
 //! once. [`Hosts::crash`] ends the machine: it falls silent, and peers find out by their timeouts; [`Hosts::reboot`] brings
-//! it back at the same address with the same files, and it answers old connections with a reset. A cut
+//! it back at the same address with the same files (of a [simulated disk](crate::disk): those that were made durable), and it
+//! answers old connections with a reset. A cut
 //! [link](crate::wire::Link) harms neither. [`Hosts::pause`] is a fourth: the processes stand still while the host's kernel
 //! goes on acknowledging what it receives.
 //!
@@ -63,6 +64,7 @@ pub use types::{Exit, HostId, HostSpec, HostsConfig, HostsError, ProcessSpec};
 
 use crate::clock::probe::{self, Sample, realtime_ns};
 use crate::clock::{ClockReading, Skew, page};
+use crate::disk::{Disk, Lost, PowerCut};
 use crate::sys::mapping;
 use crate::wire::{MAX_HOSTS, Port, Wire};
 use launch::Zygote;
@@ -72,6 +74,8 @@ use message::{AgentAsk, Answer, ClockSpec, SetUp, Spawn};
 
 /// A machine that is about to be crashed is asked this long what runs on it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Processes that do not wait for their disk are gone within this when their machine ends.
+const STUCK_IN_DISK: Duration = Duration::from_millis(50);
 
 /// All hosts of a run. Dropping it ends every process and namespace of the run.
 pub struct Hosts {
@@ -122,7 +126,8 @@ impl Hosts {
         let _one_at_a_time = lock(&self.adding);
         let id = HostId(self.all().len());
         self.check(id, &spec)?;
-        let host = Arc::new(Host::new(id, spec));
+        let io = |source| HostsError::Io { what: "cannot make a simulated disk".to_owned(), source };
+        let host = Arc::new(Host::new(id, spec).map_err(io)?);
         self.boot(&host)?;
         self.hosts.write().unwrap_or_else(PoisonError::into_inner).push(host);
         Ok(id)
@@ -168,25 +173,52 @@ impl Hosts {
         self.count(host, AgentAsk::Kill)
     }
 
-    /// Machine crash: the host is gone, silently, with all its processes. Returns how many processes it ended. Does
-    /// nothing to a host that is down.
+    /// Machine crash: the host is gone, silently, with all its processes, and with what its simulated disk, if it has one,
+    /// had not made durable. Returns how many processes it ended. Does nothing to a host that is down.
     pub fn crash(&self, host: HostId) -> Result<usize, HostsError> {
         let host = self.host(host)?;
+        let Some(ended) = self.end_machine(&host)? else { return Ok(0) };
+        host.cut_disk(&PowerCut::DROP);
+        Ok(ended)
+    }
+
+    /// Power cut: a machine crash in which the mode decides what is left of what was not fsynced. Does nothing to a host that
+    /// is down; a host without a simulated disk loses nothing.
+    pub fn power_cut(&self, host: HostId, cut: PowerCut) -> Result<Lost, HostsError> {
+        let host = self.host(host)?;
+        match self.end_machine(&host)? {
+            Some(_) => Ok(host.cut_disk(&cut)),
+            None => Ok(Lost::default()),
+        }
+    }
+
+    /// The simulated disk of a host, whether it is up or down.
+    pub fn disk(&self, host: HostId) -> Option<Arc<Disk>> {
+        self.host(host).ok()?.disk.clone()
+    }
+
+    /// Ends a machine, and returns how many processes it ended; none if it is down already.
+    fn end_machine(&self, host: &Host) -> Result<Option<usize>, HostsError> {
         let machine = match std::mem::replace(&mut *lock(&host.state), State::Down) {
             State::Up(machine) => machine,
-            State::Down | State::Lost => return Ok(0),
+            State::Down | State::Lost => return Ok(None),
         };
         // First off the wire: not even the death of its processes may be heard. The port stays open until they are
         // dead, so that they do not see their network go.
-        let port = self.inner.wire.detach(host.id).map_err(|e| trouble(&host, e))?;
+        let port = self.inner.wire.detach(host.id).map_err(|e| trouble(host, e))?;
         let survey = machine.survey(LAST_WORDS).ok();
+        host.disk.iter().for_each(|disk| disk.freeze());
         machine.kill();
+        if host.disk.is_some() && !machine.wait_gone(STUCK_IN_DISK) {
+            // Whoever waits for the disk has been killed by now, and dies of the answer.
+            host.disk.iter().for_each(|disk| disk.detach());
+        }
         if !machine.wait_gone(DEATH_DEADLINE) {
-            return Err(trouble(&host, "its processes do not die"));
+            return Err(trouble(host, "its processes do not die"));
         }
         drop(port);
         *lock(&host.dropped_before) += survey.map_or(0, |survey| survey.dropped);
-        Ok(survey.map_or(0, |survey| survey.processes))
+        Ok(Some(survey.map_or(0, |survey| survey.processes)))
     }
 
     /// A crashed host comes back at the same address, with the same files and no processes. Does nothing to a host
@@ -304,13 +336,15 @@ impl Hosts {
     fn boot(&self, host: &Arc<Host>) -> Result<(), HostsError> {
         let set_up = self.set_up(&host.spec)?;
         let fresh = self.zygote.clone_agent().map_err(|r| trouble(host, r))?;
-        let made = fresh.set_up(set_up).map_err(|r| trouble(host, r))?;
-        self.wind_clock(host, made.clock_page)?;
-        let port = made.port;
+        let ready = fresh.set_up(set_up).map_err(|r| trouble(host, r))?;
+        self.wind_clock(host, ready.clock_page)?;
+        if let (Some(disk), Some((device, processes))) = (&host.disk, ready.disk) {
+            disk.attach(device, processes).map_err(|e| trouble(host, e))?;
+        }
         let port = if self.rung.tun() {
-            Port::Ip(port)
+            Port::Ip(ready.port)
         } else {
-            Port::Ethernet { socket: port, mac: setup::hardware_address(host.spec.address) }
+            Port::Ethernet { socket: ready.port, mac: setup::hardware_address(host.spec.address) }
         };
         let listener = Ears(Arc::clone(&self.inner));
         let machine = Machine::new(fresh, host, listener).map_err(|e| trouble(host, e))?;
@@ -332,7 +366,9 @@ impl Hosts {
         let mut keep = spec.keep.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
         keep.extend(self.own_program.iter().filter(|program| program.exists()).cloned());
         let clock = spec.clock.then_some(ClockSpec { variant: spec.clock_variant });
-        Ok(SetUp { name: spec.name.clone(), address: spec.address, names: spec.names.clone(), keep, serial: 0, clock })
+        let disk = spec.disk.as_ref().map(|disk| absolute(&disk.path)).transpose()?;
+        let (name, names) = (spec.name.clone(), spec.names.clone());
+        Ok(SetUp { name, address: spec.address, names, keep, disk, serial: 0, clock })
     }
 
     /// Starts the main process. `true` when one runs already.
@@ -366,7 +402,16 @@ impl Drop for Hosts {
             State::Down | State::Lost => None,
         };
         let machines: Vec<_> = hosts.iter().filter_map(crash).collect();
+        let disks: Vec<_> = hosts.iter().filter_map(|host| host.disk.as_ref()).collect();
+        disks.iter().for_each(|disk| disk.freeze());
         machines.iter().for_each(|machine| machine.kill());
+        if !disks.is_empty() {
+            let deadline = Instant::now() + STUCK_IN_DISK;
+            for machine in &machines {
+                machine.wait_gone(deadline.saturating_duration_since(Instant::now()));
+            }
+            disks.iter().for_each(|disk| disk.detach());
+        }
         for machine in machines {
             if !machine.wait_gone(DEATH_DEADLINE) {
                 tracing::error!("the processes of a host do not die");
@@ -387,6 +432,8 @@ impl Listener for Ears {
         let mut state = lock(&host.state);
         let unasked = matches!(&*state, State::Up(current) if Arc::ptr_eq(current, machine));
         if unasked {
+            // Before anybody can boot it again.
+            host.cut_disk(&PowerCut::DROP);
             *state = State::Lost;
         }
         drop(state);

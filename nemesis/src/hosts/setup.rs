@@ -31,6 +31,8 @@ const NONE: Option<&str> = None;
 pub(super) struct Host {
     /// The other end of its network device.
     pub(super) port: OwnedFd,
+    /// The other end of its simulated disk and, if it has one, its own `/proc`.
+    pub(super) disk: Vec<OwnedFd>,
     pub(super) census: Census,
     pub(super) warnings: Vec<String>,
     pub(super) clock_page: Option<PageFile>,
@@ -52,7 +54,18 @@ pub(super) fn become_host(rung: Rung, switch: Option<OwnedFd>, spec: &SetUp) -> 
     Interface::open("lo").and_then(|lo| lo.up()).at(Step::Loopback)?;
     let port = if rung.tun() { tun_port()? } else { packet_port(switch, spec)? };
     configure(spec.address).at(Step::Address)?;
-    Ok(Host { port, census, warnings, clock_page })
+    let disk = spec.disk.as_deref().map_or(Ok(Vec::new()), |path| mount_disk(path, &census))?;
+    Ok(Host { port, disk, census, warnings, clock_page })
+}
+
+/// Last of all, as nothing can look at the directory before the controller serves it.
+fn mount_disk(path: &Path, census: &Census) -> Result<Vec<OwnedFd>, Refusal> {
+    let at = |step: std::io::Result<OwnedFd>| step.at_path(Step::MountDisk, path.display().to_string());
+    let mut fds = vec![at(crate::disk::fuse::mount(path))?];
+    if matches!(census, Census::Own) {
+        fds.push(at(fs::File::open("/proc").map(OwnedFd::from))?);
+    }
+    Ok(fds)
 }
 
 /// The hardware address of the host with this address, on a rung that has such addresses.
@@ -186,6 +199,7 @@ mod tests {
             address: Ipv4Addr::new(10, 77, 0, 1),
             names: BTreeMap::from([("n2".to_owned(), Ipv4Addr::new(10, 77, 0, 2))]),
             keep: Vec::new(),
+            disk: None,
             serial: 0,
             clock: None,
         };

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::Rung;
 use crate::clock::Variant;
+use crate::disk::DiskSpec;
 
 /// A host of this run, dense from 0 in the order of [`Hosts::add`](super::Hosts::add). It is also its port on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -39,10 +40,12 @@ pub struct HostSpec {
     pub clock: bool,
     /// Programs are made to read that clock in this way or none; `None` takes the best that works.
     pub clock_variant: Option<Variant>,
+    /// A simulated disk, mounted on an existing directory that only this host sees so.
+    pub disk: Option<DiskSpec>,
 }
 
 impl HostSpec {
-    /// A host that knows no others, keeps nothing visible and has the machine's clock.
+    /// A host that knows no others, keeps nothing visible, has the machine's clock and no simulated disk.
     pub fn new(name: impl Into<String>, address: Ipv4Addr) -> HostSpec {
         HostSpec {
             name: name.into(),
@@ -51,6 +54,7 @@ impl HostSpec {
             keep: Vec::new(),
             clock: false,
             clock_variant: None,
+            disk: None,
         }
     }
 }
