@@ -11,14 +11,16 @@ mod lab;
 mod runner;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use lab::{DEADLINE, Lab, address, wait_until};
-use nemesis::fault::{Direction, Fault, FaultName, LinkKind, Peers, Reach, Target, links};
-use nemesis::hosts::{HostId, Hosts, Rung};
+use nemesis::disk::{CutMode, DiskFault, DiskSpec, Effect as DiskEffect, ErrorKind as DiskError, Operation, PowerCut};
+use nemesis::fault::{ClockFault, Direction, Fault, FaultName, LinkKind, Peers, Reach, Target, links};
+use nemesis::hosts::{HostId, HostSpec, Hosts, ProcessSpec, Rung};
 use nemesis::injector::{Condition, Effect, FaultId, Injector, Layout, Outcome};
 use nemesis::schedule::{Driver, Due, Intervals, Observed, generate};
 use nemesis::seed::Seed;
@@ -39,6 +41,8 @@ const TESTS: &[Test] = &[
     ("a_cut_outlasts_a_crash_of_its_node", a_cut_outlasts_a_crash_of_its_node),
     ("overlapping_downs_compose", overlapping_downs_compose),
     ("killing_a_node_that_never_started_is_inert", killing_a_node_that_never_started_is_inert),
+    ("a_clock_is_wrong_for_its_node_alone_and_right_again", a_clock_is_wrong_for_its_node_alone_and_right_again),
+    ("a_disk_refuses_and_a_power_cut_loses_nothing_that_was_kept", a_disk_refuses_and_a_power_cut_loses_nothing),
     ("a_whole_generated_schedule_leaves_nothing_behind", a_whole_generated_schedule_leaves_nothing_behind),
 ];
 
@@ -61,6 +65,9 @@ mod peers {
         let [part, me, node_count] = &arguments[..] else { return None };
         if part != ARGUMENT {
             return None;
+        }
+        if me == "keep" {
+            keep();
         }
         talk(me.parse().expect("a position"), node_count.parse().expect("a number"));
         Some(ExitCode::SUCCESS)
@@ -85,6 +92,24 @@ mod peers {
             println!("sent {number}");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Says what it finds in its file, then `clock 1234` and `kept 17`, or `refused 5`, for ever: the time in milliseconds, a
+    /// number that was written and fsynced, an error.
+    fn keep() -> ! {
+        let file = || OpenOptions::new().create(true).append(true).open("log");
+        let found = std::fs::read("log").map_or(0, |bytes| bytes.len() / 8);
+        println!("found {found}");
+        for number in found as u64 + 1.. {
+            println!("clock {}", std::time::UNIX_EPOCH.elapsed().expect("a clock").as_millis());
+            let kept = file().and_then(|mut file| file.write_all(&number.to_le_bytes()).and_then(|()| file.sync_all()));
+            match kept {
+                Ok(()) => println!("kept {number}"),
+                Err(error) => println!("refused {}", error.raw_os_error().unwrap_or(0)),
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::process::exit(0)
     }
 
     fn listen(socket: &UdpSocket) {
@@ -155,6 +180,11 @@ impl Cluster {
         for link in silent {
             assert_eq!(heard(link), 0, "{link:?} is not silent");
         }
+    }
+
+    /// The last number that a node said after this word.
+    fn last(&self, node: usize, word: &str) -> Option<u64> {
+        numbers(&self.lab.said(node), word).get(&0).copied()
     }
 
     /// Whether the client can connect to a node.
@@ -419,11 +449,80 @@ fn killing_a_node_that_never_started_is_inert(rung: Rung) {
     cluster.only_silent(&BTreeSet::new());
 }
 
+/// Two nodes with clocks and disks of their own that keep numbers, where this rung can make such.
+fn equipped(rung: Rung) -> Cluster {
+    let lab = Lab::equipped(rung, 3, 1, lab::Scratch::new(), |dir, spec| {
+        let path = dir.path(&format!("disk-{}", spec.name));
+        std::fs::create_dir(&path).expect("a directory");
+        HostSpec { clock: true, disk: Some(DiskSpec::new(path)), ..spec }
+    });
+    let lab = lab.unwrap_or_else(|lacking| runner::skip(lacking.to_string()));
+    for (node, name) in ["a", "b"].into_iter().enumerate() {
+        let keeper =
+            ProcessSpec { dir: lab.dir.path(&format!("disk-{name}")), ..lab.process(node, &["keep", "numbers"]) };
+        lab.hosts.spawn(HostId(node), keeper).expect("a keeper");
+    }
+    let cluster = Cluster { lab, node_count: 2 };
+    wait_until("numbers", || (0..2).all(|node| cluster.last(node, "kept").is_some()));
+    cluster
+}
+
+fn a_clock_is_wrong_for_its_node_alone_and_right_again(rung: Rung) {
+    let cluster = equipped(rung);
+    let mut injector = cluster.injector();
+    // Minutes that a clock is ahead of this program's.
+    let ahead = |node| {
+        let said = cluster.last(node, "clock").map_or(0, |ms| ms as i64);
+        (said - std::time::UNIX_EPOCH.elapsed().expect("a clock").as_millis() as i64) / 60_000
+    };
+    let jump = Fault::Clock { target: node(0), change: ClockFault::Jump { by_ms: 3_600_000 } };
+    let (id, installed) = cluster.install(&mut injector, &jump);
+    assert_eq!((&installed.outcome, installed.inert), (&Outcome::Installed, false), "{}", installed.to_json());
+    wait_until("an hour", || (59..=60).contains(&ahead(0)));
+    assert_eq!(ahead(1), 0);
+    let (kill, _) = cluster.install(&mut injector, &Fault::Kill { target: node(0) });
+    injector.heal(kill);
+    let (crash, _) = cluster.install(&mut injector, &Fault::Crash { target: node(0) });
+    injector.heal(crash);
+    let before = cluster.lab.said(0).len();
+    wait_until("an hour after a reboot", || {
+        cluster.lab.said(0)[before..].contains("clock") && (59..=60).contains(&ahead(0))
+    });
+    assert!(!injector.heal(id).inert);
+    wait_until("the right time", || ahead(0) == 0);
+}
+
+fn a_disk_refuses_and_a_power_cut_loses_nothing(rung: Rung) {
+    let cluster = equipped(rung);
+    let mut injector = cluster.injector();
+    let error = DiskFault::new(DiskEffect::Error(DiskError::Eio)).on(&[Operation::Fsync]);
+    let (id, installed) = cluster.install(&mut injector, &Fault::Disk { target: node(0), misbehaves: error });
+    assert_eq!((&installed.outcome, count(&installed, "disks")), (&Outcome::Installed, 1));
+    wait_until("a refusal", || cluster.last(0, "refused") == Some(5));
+    assert!(cluster.last(1, "refused").is_none());
+    let healed = injector.heal(id);
+    assert!(count(&healed, "operations_hit") > 0 && !healed.inert);
+    let since = cluster.last(0, "kept").unwrap_or(0);
+    wait_until("more", || cluster.last(0, "kept") > Some(since));
+    let cut = PowerCut { mode: CutMode::Torn, seed: 5 };
+    let (id, installed) = cluster.install(&mut injector, &Fault::PowerCut { target: Target::Nodes(vec![0, 1]), cut });
+    assert_eq!((count(&installed, "machines_gone"), count(&installed, "processes_killed")), (2, 2));
+    let kept: Vec<_> = (0..2).map(|node| cluster.last(node, "kept")).collect();
+    let before: Vec<_> = (0..2).map(|node| cluster.lab.said(node).len()).collect();
+    injector.heal(id);
+    let found = |node: usize| numbers(&cluster.lab.said(node)[before[node]..], "found").get(&0).copied();
+    wait_until("what is found", || (0..2).all(|node| found(node).is_some()));
+    for (node, kept) in kept.into_iter().enumerate() {
+        assert!(found(node) >= kept, "n{}: {kept:?} was kept", node + 1);
+    }
+}
+
 /// Runs in no time: the driver is told that the next moment has come as soon as there is nothing to do.
 fn a_whole_generated_schedule_leaves_nothing_behind(rung: Rung) {
     let cluster = Cluster::new(rung, 3);
     let mut injector = cluster.injector();
-    let schedule = generate(Seed(7), &FaultName::ALL, 3, 60_000, &Intervals::default());
+    let faults: Vec<_> = FaultName::ALL.into_iter().filter(|fault| fault.needs().is_none()).collect();
+    let schedule = generate(Seed(7), &faults, 3, 60_000, &Intervals::default());
     let mut driver = Driver::new(&schedule).expect("no patterns");
     let mut effects = Vec::new();
     while let Some(now_ms) = driver.next_ms() {

@@ -5,9 +5,11 @@ mod injector_fake;
 use std::collections::BTreeMap;
 
 use injector_fake::{Fake, injector, install, layout};
-use nemesis::fault::{Fault, FaultName, Target, links};
+use nemesis::clock::Skew;
+use nemesis::disk::{CutMode, DiskFault, Effect, PowerCut};
+use nemesis::fault::{ClockFault, Fault, FaultName, Target, links};
 use nemesis::hosts::HostId;
-use nemesis::injector::{Condition, FaultId, Injector, Ledger, LedgerError, Outcome, Record};
+use nemesis::injector::{Condition, FaultId, Injector, Ledger, LedgerError, Machines, Outcome, Record};
 use nemesis::schedule::{Intervals, generate};
 use nemesis::seed::Seed;
 use nemesis::wire::Link;
@@ -180,6 +182,76 @@ fn a_ledger_that_cannot_be_made_is_an_error_that_names_it() {
 }
 
 /// Installs and heals in any order.
+fn clock(node: usize, change: ClockFault) -> Fault {
+    Fault::Clock { target: Target::Node(node), change }
+}
+
+#[test]
+fn a_clock_is_off_by_all_that_is_installed() {
+    let fake = Fake::new(3);
+    let mut injector = injector(&fake, 3);
+    let (jump, first) = install(&mut injector, &clock(0, ClockFault::Jump { by_ms: 5 }));
+    assert!(!first.inert);
+    assert_eq!(first.took_effect["nodes"]["n1"]["offset_ms"], 5.0);
+    let (drift, _) = install(&mut injector, &clock(0, ClockFault::Drift { ppm: 7 }));
+    let (again, _) = install(&mut injector, &clock(0, ClockFault::Jump { by_ms: 1 }));
+    assert_eq!((fake.clock(0).jump_ns, fake.clock(0).drift_ppm, fake.clock(1)), (6_000_000, 7, Skew::default()));
+    injector.heal(jump);
+    assert_eq!((fake.clock(0).jump_ns, fake.clock(0).drift_ppm), (1_000_000, 7));
+    injector.heal(drift);
+    assert!(!injector.heal(again).inert);
+    assert_eq!(fake.clock(0), Skew::default());
+}
+
+#[test]
+fn a_clock_that_no_process_lives_by_is_inert_until_one_does() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    fake.dies(0);
+    let (id, installed) = install(&mut injector, &clock(0, ClockFault::Freeze));
+    assert!(installed.inert && installed.outcome == Outcome::Installed);
+    fake.restart(HostId(0)).expect("it starts");
+    assert!(!injector.heal(id).inert, "it started while the clock stood still");
+    let (crash, _) = install(&mut injector, &crash(0));
+    let (id, installed) = install(&mut injector, &clock(0, ClockFault::Freeze));
+    assert_eq!(
+        (installed.outcome, installed.took_effect["nodes"]["n1"]["is"].as_str()),
+        (Outcome::Installed, Some("crashed"))
+    );
+    assert!(injector.heal(id).inert);
+    injector.heal(crash);
+}
+
+#[test]
+fn a_disk_misbehaves_in_every_way_that_is_installed_and_each_is_counted() {
+    let fake = Fake::new(2);
+    let mut injector = injector(&fake, 2);
+    let disk = |effect| Fault::Disk { target: Target::Node(1), misbehaves: DiskFault::new(effect) };
+    let (hang, _) = install(&mut injector, &disk(Effect::Hang));
+    fake.use_disk(1);
+    let (lie, _) = install(&mut injector, &disk(Effect::LyingFsync));
+    fake.use_disk(1);
+    assert_eq!(fake.disk(1).len(), 2);
+    let healed = injector.heal(hang);
+    assert_eq!((healed.took_effect["operations_hit"].as_u64(), healed.inert), (Some(2), false));
+    assert_eq!(fake.disk(1), [DiskFault::new(Effect::LyingFsync)]);
+    fake.use_disk(1);
+    assert_eq!(injector.heal(lie).took_effect["operations_hit"], 2);
+    let (never, _) = install(&mut injector, &disk(Effect::Hang));
+    assert!(injector.heal(never).inert && fake.disk(1).is_empty());
+}
+
+#[test]
+fn a_power_cut_tells_what_was_lost() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let cut = PowerCut { mode: CutMode::Torn, seed: 3 };
+    let (id, installed) = install(&mut injector, &Fault::PowerCut { target: Target::All, cut });
+    assert_eq!((installed.f, installed.took_effect["bytes_lost"].as_u64(), fake.is(0)), ("power-cut", Some(7), "gone"));
+    injector.heal(id);
+    assert_eq!(fake.is(0), "running");
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Install(usize),
@@ -242,6 +314,7 @@ proptest! {
             prop_assert_eq!(fake.set_links(), must_be_set(&injector));
         }
         injector.heal_all();
+        prop_assert!((0..node_count).all(|node| fake.clock(node) == Skew::default() && fake.disk(node).is_empty()));
         prop_assert!(fake.set_links().is_empty());
         prop_assert!((0..node_count).all(|node| fake.is(node) == "running"));
     }
@@ -258,7 +331,7 @@ proptest! {
             match act {
                 Act::Install(n) => drop(install(&mut injector, &faults[n % faults.len()])),
                 Act::Heal(n) => drop(injector.heal(FaultId(n as u32))),
-                Act::Refuse(true) => fake.refuse(&["stop", "kill", "restart", "pause", "set_links"]),
+                Act::Refuse(true) => fake.refuse(&["stop", "kill", "restart", "pause", "set_links", "set_clock", "read_clock", "set_disk"]),
                 Act::Refuse(false) => fake.refuse(&[]),
             }
         }

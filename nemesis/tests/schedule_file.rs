@@ -70,10 +70,48 @@ fn each_field_says_what_it_says() {
 }
 
 #[test]
+fn clocks_and_disks_are_written_with_their_amounts() {
+    let said = |text: &str| parse(&format!("[[step]]\nat = '1s'\n{text}")).expect(text).steps[0].to_string();
+    assert_eq!(said("fault = 'clock-jump'\ntarget = 'n1'\nby = '-2s'"), "at 1s: clock-jump n1 (-2000 ms)");
+    assert_eq!(
+        said("fault = 'clock-drift'\ntarget = 'all'\nppm = 500000"),
+        "at 1s: clock-drift all nodes (+500000 ppm)"
+    );
+    assert_eq!(
+        said("fault = 'clock-strobe'\ntarget = 'n2'\nby = '200ms'\nperiod = '5ms'"),
+        "at 1s: clock-strobe n2 (+200 ms every other 5 ms)"
+    );
+    assert_eq!(
+        said("fault = 'power-cut'\ntarget = ['n1', 'n2']\nmode = 'subset'\nkeep = '25%'"),
+        "at 1s: power-cut n1 n2 (25 % of the sectors are kept)"
+    );
+    assert_eq!(
+        said(
+            "fault = 'disk-error'\ntarget = 'leader'\nerror = 'EIO'\noperations = ['fsync']\nprobability = '50%'\nat-most = 3"
+        ),
+        "at 1s: disk-error the leader (EIO, [fsync], 50 %, 3 times)"
+    );
+    assert_eq!(
+        said("fault = 'disk-slow'\ntarget = 'n3'\ndelay = '20ms'\njitter = '10ms'\npath = 'wal'"),
+        "at 1s: disk-slow n3 (20 to 30 ms, [write, fsync], at wal)"
+    );
+    assert_eq!(
+        said("fault = 'lossy'\nloss = '5%'\ncorrelation = '75%'"),
+        "at 1s: lossy all nodes (5 % lost in bursts)"
+    );
+    assert_eq!(
+        said("fault = 'jitter'\ntarget = 'n1'\ndirection = 'in'\npeers = 'all'\njitter = '1500us'\nshape = 'normal'"),
+        "at 1s: jitter nodes and clients → n1 (10 ms late, 1500 µs normal jitter)"
+    );
+}
+
+#[test]
 fn bad_schedules_name_the_line_and_the_remedy() {
     let faults = "faults are partition-one, partition-halves, partition-ring, bridge, one-way, partition-random, \
                   leader-isolated, clients-cut, slow, jitter, lossy, duplicate, reorder, corrupt, corrupt-unnoticed, \
-                  rate-limit, hold, reset, flapping, stop, kill, kill-leader, crash, crash-leader, pause, pause-leader";
+                  rate-limit, hold, reset, flapping, stop, kill, kill-leader, crash, crash-leader, pause, pause-leader, power-cut, clock-jump, clock-drift, \
+                  clock-strobe, clock-freeze, disk-error, disk-full, disk-slow, disk-hang, lying-fsync, fsyncgate, bit-flips, \
+                  misdirected-read, misdirected-write, stale-read";
     let guide = "docs/guide/schedules.md shows every field";
     let time = "expected a time in quotes with its unit, such as \"2s\", \"250ms\" or \"1.5m\"";
     let cases: &[(&str, &str, &str)] = &[

@@ -69,9 +69,9 @@ fn no_fault_or_no_time_gives_an_empty_plan() {
 
 #[test]
 fn intervals_shrink_so_that_each_fault_comes_once() {
-    let schedule = all(3, 5, 60_000);
+    let schedule = all(3, 5, 90_000);
     for name in FaultName::ALL {
-        assert!(schedule.faults().any(|fault| fault.fault_name() == name), "{name} is missing in 60 s");
+        assert!(schedule.faults().any(|fault| fault.fault_name() == name), "{name} is missing in 90 s");
     }
 }
 

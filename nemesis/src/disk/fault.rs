@@ -48,7 +48,7 @@ impl DiskFault {
     }
 
     /// What makes no sense about it.
-    pub(super) fn complaint(&self) -> Option<String> {
+    pub(crate) fn complaint(&self) -> Option<String> {
         if !(0.0..=1.0).contains(&self.probability) {
             return Some(format!("a probability of {} is not between 0 and 1", self.probability));
         }
@@ -191,6 +191,12 @@ pub enum Operation {
     /// How full the disk is.
     Statfs,
 }
+
+/// What fills a disk.
+pub(crate) const FILLING: &[Operation] =
+    &[Operation::Write, Operation::Create, Operation::Allocate, Operation::Mkdir, Operation::Link];
+/// What a program does to make something durable.
+pub(crate) const WRITING: &[Operation] = &[Operation::Write, Operation::Fsync];
 
 /// Whether a path is meant: see [`DiskFault::path`].
 pub(super) fn matches(pattern: &str, path: &str) -> bool {

@@ -77,6 +77,7 @@ use std::time::Duration;
 use rand::Rng;
 
 pub use fault::{DiskFault, Effect, ErrorKind, Operation};
+pub(crate) use fault::{FILLING, WRITING};
 pub use model::Snapshot;
 pub use spec::{CutMode, DiskError, DiskSpec, DiskStats, Lost, Persistence, PowerCut, WriteBack};
 

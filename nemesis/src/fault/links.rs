@@ -42,7 +42,9 @@ pub fn links(fault: &Fault, targets: &[usize], nodes: &[HostId], clients: &[Host
         Fault::PartitionMatrix { links } => pairs(node_count, |a, b| links.contains(&(a, b))),
         Fault::ClientsCut { .. } => return between(targets, nodes, clients, Direction::Both),
         Fault::Link { reach, .. } => return impaired(reach, targets, nodes, clients),
-        Fault::Stop { .. } | Fault::Kill { .. } | Fault::Crash { .. } | Fault::Pause { .. } => BTreeSet::new(),
+        Fault::Stop { .. } | Fault::Kill { .. } | Fault::Pause { .. } => BTreeSet::new(),
+        Fault::Crash { .. } | Fault::PowerCut { .. } => BTreeSet::new(),
+        Fault::Clock { .. } | Fault::Disk { .. } => BTreeSet::new(),
     };
     let mut links: Vec<_> = cut.into_iter().map(|(from, to)| (nodes[from], nodes[to])).collect();
     links.sort_unstable();

@@ -11,7 +11,7 @@
 //! ```text
 //!             the network between        the process            the machine
 //!             --------------------       ------------------     ---------------------------
-//! faults      partitions, clients-cut,   kill, stop, pause      crash
+//! faults      partitions, clients-cut,   kill, stop, pause      crash, power-cut
 //!             slow, lossy, reset, …
 //! the peer    silence, then a timeout;   kill, stop: "connec-   silence, then a timeout
 //! sees        or late, lost, doubled     tion refused" at once
@@ -23,8 +23,10 @@
 //!
 //! Partitions cut node from node and never client from node: whoever is isolated still serves its clients, which is
 //! what makes a split brain visible. `clients-cut` is the opposite. Of an [impaired link](Reach) it is said whom it
-//! connects.
+//! connects. Beside these a node's clock and its disk may be wrong, of which its peers see nothing but what comes of it.
 
+mod clocks;
+mod disks;
 mod impairment;
 pub mod links;
 pub mod registry;
@@ -34,15 +36,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use clocks::ClockFault;
 pub use impairment::{Direction, LinkKind, Peers, Reach};
 pub use links::links;
-pub use registry::{FaultInfo, FaultName, Group, UnknownFault, expand};
+pub use registry::{FaultInfo, FaultName, Group, Need, UnknownFault, expand};
 pub use target::Target;
 
+use crate::disk::{DiskFault, PowerCut};
 use crate::wire::Link;
 
 /// One kind of harm. Everything random about it is drawn when the schedule is made, so that the plan says it all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "fault")]
 pub enum Fault {
     /// One node cannot talk to any other node; clients reach all of them. Of several targets, each is alone.
@@ -115,6 +119,27 @@ pub enum Fault {
         /// Whom.
         target: Target,
     },
+    /// A crash in which what was not fsynced may be lost in part.
+    PowerCut {
+        /// Whom.
+        target: Target,
+        /// What is left of what was not fsynced.
+        cut: PowerCut,
+    },
+    /// The real-time clock of a node is wrong.
+    Clock {
+        /// Whose.
+        target: Target,
+        /// In which way.
+        change: ClockFault,
+    },
+    /// The disk of a node misbehaves.
+    Disk {
+        /// Whose.
+        target: Target,
+        /// In which way.
+        misbehaves: DiskFault,
+    },
 }
 
 impl Fault {
@@ -133,6 +158,9 @@ impl Fault {
             Fault::ClientsCut { .. } => return FaultName::ClientsCut,
             Fault::Link { kind, .. } => return FaultName::of_link(*kind),
             Fault::Stop { .. } => return FaultName::Stop,
+            Fault::PowerCut { .. } => return FaultName::PowerCut,
+            Fault::Clock { change, .. } => return FaultName::of_clock(change),
+            Fault::Disk { misbehaves, .. } => return FaultName::of_disk(misbehaves.effect),
         };
         if self.target().is_some_and(Target::is_leader) { leader } else { plain }
     }
@@ -175,6 +203,9 @@ impl Fault {
             | Fault::ClientsCut { target }
             | Fault::Link { reach: Reach { target, .. }, .. }
             | Fault::Stop { target }
+            | Fault::PowerCut { target, .. }
+            | Fault::Clock { target, .. }
+            | Fault::Disk { target, .. }
             | Fault::Kill { target }
             | Fault::Crash { target }
             | Fault::Pause { target } => Some(target),
@@ -213,6 +244,11 @@ impl Fault {
         }
     }
 
+    /// What of hosts it needs that not every host has: a clock or a disk of its own.
+    pub fn needs(&self) -> Option<Need> {
+        self.fault_name().needs()
+    }
+
     /// Every position that it mentions, for validation.
     pub fn mentions(&self) -> Vec<usize> {
         match self {
@@ -248,6 +284,9 @@ impl fmt::Display for Fault {
                 links.iter().try_for_each(|(from, to)| write!(f, " {}→{}", node_name(*from), node_name(*to)))
             }
             Fault::ClientsCut { target } => write!(f, " {target}"),
+            Fault::Clock { target, change } => write!(f, " {target} ({change})"),
+            Fault::PowerCut { target, cut } => write!(f, " {target} ({})", disks::cut_in_words(cut)),
+            Fault::Disk { target, misbehaves } => write!(f, " {target}{}", disks::in_words(misbehaves)),
             Fault::Link { link, reach, .. } => write!(f, " {reach} ({})", impairment::in_words(link)),
             _ if self.needs_leader() && self.fault_name() != FaultName::OneWay => Ok(()),
             _ => self.target().map_or(Ok(()), |target| write!(f, " {target}")),

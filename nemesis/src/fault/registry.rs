@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::LinkKind;
+use super::{ClockFault, LinkKind};
+use crate::disk::{Effect, ErrorKind};
 
 /// A fault as it is asked for, before anything about it is drawn. What each one is, [`FAULTS`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -40,6 +41,21 @@ pub enum FaultName {
     CrashLeader,
     Pause,
     PauseLeader,
+    PowerCut,
+    ClockJump,
+    ClockDrift,
+    ClockStrobe,
+    ClockFreeze,
+    DiskError,
+    DiskFull,
+    DiskSlow,
+    DiskHang,
+    LyingFsync,
+    Fsyncgate,
+    BitFlips,
+    MisdirectedRead,
+    MisdirectedWrite,
+    StaleRead,
 }
 
 /// What there is to say about one fault.
@@ -47,7 +63,7 @@ pub enum FaultName {
 pub struct FaultInfo {
     /// The name as it is typed.
     pub name: &'static str,
-    /// `partition`, `clients-cut`, `link`, `stop`, `kill`, `crash` or `pause`: what contracts speak of.
+    /// `partition`, `clients-cut`, `link`, `stop`, `kill`, `crash`, `pause`, `clock` or `disk`: what contracts speak of.
     pub family: &'static str,
     /// How many nodes a cluster needs for it to mean anything.
     pub least_node_count: usize,
@@ -59,6 +75,16 @@ pub struct FaultInfo {
     pub proof: &'static str,
     /// How it is undone.
     pub heals: &'static str,
+}
+
+/// What a host may have of its own, and some faults need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// A real-time clock.
+    Clock,
+    /// A simulated disk.
+    Disk,
 }
 
 /// Several faults under one name.
@@ -80,7 +106,7 @@ pub struct UnknownFault {
     pub name: String,
 }
 
-const COUNT: usize = 26;
+const COUNT: usize = 41;
 
 impl FaultName {
     /// All of them, in the order of the reference page.
@@ -111,6 +137,21 @@ impl FaultName {
         FaultName::CrashLeader,
         FaultName::Pause,
         FaultName::PauseLeader,
+        FaultName::PowerCut,
+        FaultName::ClockJump,
+        FaultName::ClockDrift,
+        FaultName::ClockStrobe,
+        FaultName::ClockFreeze,
+        FaultName::DiskError,
+        FaultName::DiskFull,
+        FaultName::DiskSlow,
+        FaultName::DiskHang,
+        FaultName::LyingFsync,
+        FaultName::Fsyncgate,
+        FaultName::BitFlips,
+        FaultName::MisdirectedRead,
+        FaultName::MisdirectedWrite,
+        FaultName::StaleRead,
     ];
 
     /// What there is to say about it.
@@ -147,6 +188,42 @@ impl FaultName {
             LinkKind::Hold => FaultName::Hold,
             LinkKind::Reset => FaultName::Reset,
             LinkKind::Flapping => FaultName::Flapping,
+        }
+    }
+
+    /// The fault of clocks that is wrong in this way.
+    pub fn of_clock(change: &ClockFault) -> FaultName {
+        match change {
+            ClockFault::Jump { .. } => FaultName::ClockJump,
+            ClockFault::Drift { .. } => FaultName::ClockDrift,
+            ClockFault::Strobe { .. } => FaultName::ClockStrobe,
+            ClockFault::Freeze => FaultName::ClockFreeze,
+        }
+    }
+
+    /// The fault of disks with this effect.
+    pub fn of_disk(effect: Effect) -> FaultName {
+        match effect {
+            Effect::Error(ErrorKind::Enospc | ErrorKind::Edquot) => FaultName::DiskFull,
+            Effect::Error(_) => FaultName::DiskError,
+            Effect::Delay { .. } => FaultName::DiskSlow,
+            Effect::Hang => FaultName::DiskHang,
+            Effect::LyingFsync => FaultName::LyingFsync,
+            Effect::Fsyncgate => FaultName::Fsyncgate,
+            Effect::FlipBits { .. } => FaultName::BitFlips,
+            Effect::MisdirectedRead => FaultName::MisdirectedRead,
+            Effect::MisdirectedWrite => FaultName::MisdirectedWrite,
+            Effect::StaleRead => FaultName::StaleRead,
+        }
+    }
+
+    /// What of hosts it needs that not every host has.
+    pub fn needs(self) -> Option<Need> {
+        match self.family() {
+            "clock" => Some(Need::Clock),
+            "disk" => Some(Need::Disk),
+            _ if self == FaultName::PowerCut => Some(Need::Disk),
+            _ => None,
         }
     }
 
@@ -233,21 +310,47 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        name: "clock",
+        about: "Every fault of clocks.",
+        members: &[FaultName::ClockJump, FaultName::ClockDrift, FaultName::ClockStrobe, FaultName::ClockFreeze],
+    },
+    Group {
+        name: "disk",
+        about: "Disks that fail, and say so.",
+        members: &[FaultName::DiskError, FaultName::DiskFull, FaultName::DiskSlow, FaultName::DiskHang],
+    },
+    Group {
         name: "hostile",
-        about: "What few systems promise to survive, and must be asked for: lies that no checksum below the application \
-                tells.",
-        members: &[FaultName::CorruptUnnoticed],
+        about: "What few systems promise to survive, and must be asked for: a network that changes data unnoticed, a \
+                disk that lies, forgets or confuses.",
+        members: &HOSTILE,
     },
     Group { name: "all", about: "Every fault that is not hostile.", members: &NOT_HOSTILE },
     Group { name: "none", about: "No fault: the workload alone.", members: &[] },
 ];
 
-/// All but the group `hostile`.
-const NOT_HOSTILE: [FaultName; COUNT - 1] = {
-    let mut members = [FaultName::PartitionOne; COUNT - 1];
+/// See the group `hostile`.
+const HOSTILE: [FaultName; 7] = [
+    FaultName::CorruptUnnoticed,
+    FaultName::LyingFsync,
+    FaultName::Fsyncgate,
+    FaultName::BitFlips,
+    FaultName::MisdirectedRead,
+    FaultName::MisdirectedWrite,
+    FaultName::StaleRead,
+];
+
+/// All others.
+const NOT_HOSTILE: [FaultName; COUNT - HOSTILE.len()] = {
+    let mut members = [FaultName::PartitionOne; COUNT - HOSTILE.len()];
     let (mut from, mut to) = (0, 0);
     while from < COUNT {
-        if !matches!(FaultName::ALL[from], FaultName::CorruptUnnoticed) {
+        let (mut is_hostile, mut at) = (false, 0);
+        while at < HOSTILE.len() {
+            is_hostile |= HOSTILE[at] as usize == from;
+            at += 1;
+        }
+        if !is_hostile {
             members[to] = FaultName::ALL[from];
             to += 1;
         }
@@ -264,6 +367,18 @@ const LINK_PROOF: &str = "The wire counts the packets of these links to which it
                           healing; none is inert.";
 const LINK_HEALS: &str = "The links are good again at once, as far as no other installed fault wants them bad. What is \
                           under way arrives when it is due.";
+const POWER_DOES: &str = "The machine disappears, and of what was written and not fsynced all, some or nothing is lost: all, \
+                          what came after some moment, each sector by the toss of a coin, or half of the last write. What \
+                          was fsynced is never lost. File names keep their order, as on ext4.";
+const POWER_PROOF: &str = "The machine is gone; the bytes, files and names that were lost are counted.";
+const CLOCK_PROOF: &str = "The clock is read back by a program on the node, before and after; it is inert when the node's main \
+                           process does not live by it (a 32-bit program, or one that reads the processor's counter), \
+                           and the reason is recorded.";
+const CLOCK_HEALS: &str = "The clock is right again at once, as a time daemon would set it that steps; what another \
+                           installed fault wants of it stays.";
+const DISK_PROOF: &str = "The disk counts how often it did this between installation and healing; never is inert.";
+const DISK_HEALS: &str = "The disk behaves again: what hung is done, what was confused is as it should be. What was lost \
+                          stays lost.";
 const STOP_DOES: &str = "SIGTERM to every process of the node, and SIGKILL to those that have not ended after five \
                          seconds: an orderly shutdown, in which the node may hand over what it leads.";
 const KILL_DOES: &str = "SIGKILL to every process of the node. Its network stays up and refuses connections, open \
@@ -411,4 +526,64 @@ faults! {
         "The leader's processes stand still, and go on later in the belief that they still lead."
         "pause, aimed at whoever leads when it is installed; at a node drawn beforehand when nobody is known to lead.",
         PAUSE_PROOF, PAUSE_HEALS;
+    "power-cut" "crash" 1
+        "The machine of one node, of some or of all loses power, and its disk what was not fsynced, wholly or in part."
+        POWER_DOES, POWER_PROOF, CRASH_HEALS;
+    "clock-jump" "clock" 1
+        "The clock of one node, of some or of all is ahead or behind."
+        "CLOCK_REALTIME is off by milliseconds to minutes, for all processes of the node, through restarts. Timers and \
+         CLOCK_MONOTONIC are left alone.",
+        CLOCK_PROOF, CLOCK_HEALS;
+    "clock-drift" "clock" 1
+        "The clock of one node, of some or of all is too fast or too slow."
+        "CLOCK_REALTIME gains or loses up to half of the time.",
+        CLOCK_PROOF, CLOCK_HEALS;
+    "clock-strobe" "clock" 1
+        "The clock of one node, of some or of all goes back and forth."
+        "CLOCK_REALTIME is right and wrong in turns, some milliseconds to a second each.",
+        CLOCK_PROOF, CLOCK_HEALS;
+    "clock-freeze" "clock" 1
+        "The clock of one node, of some or of all stands still."
+        "CLOCK_REALTIME shows the same instant until the fault is healed.",
+        CLOCK_PROOF, CLOCK_HEALS;
+    "disk-error" "disk" 1
+        "Reads, writes or fsyncs fail."
+        "Operations on the node's disk fail with EIO, by chance, and do nothing.",
+        DISK_PROOF, DISK_HEALS;
+    "disk-full" "disk" 1
+        "The disk is full."
+        "Writes and new files fail with ENOSPC.",
+        DISK_PROOF, DISK_HEALS;
+    "disk-slow" "disk" 1
+        "The disk is slow."
+        "Each fsync and write takes some milliseconds to half a second longer.",
+        DISK_PROOF, DISK_HEALS;
+    "disk-hang" "disk" 1
+        "The disk does not answer."
+        "Each fsync and write waits until the fault is healed, and is done then. Only SIGKILL ends it before.",
+        DISK_PROOF, DISK_HEALS;
+    "lying-fsync" "disk" 1
+        "fsync says that it is done, and nothing is durable."
+        "As a disk with a volatile cache that ignores flushes: harmless until the power is cut.",
+        DISK_PROOF, DISK_HEALS;
+    "fsyncgate" "disk" 1
+        "fsync fails once, and what was to be written is forgotten."
+        "fsync fails with EIO; the next one succeeds, and a power cut loses the data all the same, as on Linux before 4.13.",
+        DISK_PROOF, DISK_HEALS;
+    "bit-flips" "disk" 1
+        "Some bits of what is read are wrong."
+        "Reads return data in which single bits are inverted; what is on the disk is not.",
+        DISK_PROOF, DISK_HEALS;
+    "misdirected-read" "disk" 1
+        "Some reads return another block of the same file."
+        "What is on the disk is right, and the wrong place of it is read.",
+        DISK_PROOF, DISK_HEALS;
+    "misdirected-write" "disk" 1
+        "Some writes land in another block of the same file."
+        "The write is acknowledged; where it should be the old contents remain.",
+        DISK_PROOF, DISK_HEALS;
+    "stale-read" "disk" 1
+        "Some writes are acknowledged, and reads go on to show what was there before."
+        "As a disk whose cache was not told.",
+        DISK_PROOF, DISK_HEALS;
 }

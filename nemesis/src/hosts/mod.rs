@@ -60,11 +60,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 pub use rung::Rung;
-pub use types::{Exit, HostId, HostSpec, HostsConfig, HostsError, ProcessSpec};
+pub use types::{Crashed, Exit, HostId, HostSpec, HostsConfig, HostsError, ProcessSpec};
 
 use crate::clock::probe::{self, Sample, realtime_ns};
 use crate::clock::{ClockReading, Skew, page};
-use crate::disk::{Disk, Lost, PowerCut};
+use crate::disk::{Disk, PowerCut};
 use crate::sys::mapping;
 use crate::wire::{MAX_HOSTS, Port, Wire};
 use launch::Zygote;
@@ -176,19 +176,16 @@ impl Hosts {
     /// Machine crash: the host is gone, silently, with all its processes, and with what its simulated disk, if it has one,
     /// had not made durable. Returns how many processes it ended. Does nothing to a host that is down.
     pub fn crash(&self, host: HostId) -> Result<usize, HostsError> {
-        let host = self.host(host)?;
-        let Some(ended) = self.end_machine(&host)? else { return Ok(0) };
-        host.cut_disk(&PowerCut::DROP);
-        Ok(ended)
+        self.power_cut(host, PowerCut::DROP).map(|crashed| crashed.processes)
     }
 
     /// Power cut: a machine crash in which the mode decides what is left of what was not fsynced. Does nothing to a host that
     /// is down; a host without a simulated disk loses nothing.
-    pub fn power_cut(&self, host: HostId, cut: PowerCut) -> Result<Lost, HostsError> {
+    pub fn power_cut(&self, host: HostId, cut: PowerCut) -> Result<Crashed, HostsError> {
         let host = self.host(host)?;
         match self.end_machine(&host)? {
-            Some(_) => Ok(host.cut_disk(&cut)),
-            None => Ok(Lost::default()),
+            Some(processes) => Ok(Crashed { processes, lost: host.cut_disk(&cut) }),
+            None => Ok(Crashed::default()),
         }
     }
 

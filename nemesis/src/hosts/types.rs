@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::Rung;
 use crate::clock::Variant;
-use crate::disk::DiskSpec;
+use crate::disk::{DiskSpec, Lost};
 
 /// A host of this run, dense from 0 in the order of [`Hosts::add`](super::Hosts::add). It is also its port on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -73,6 +73,15 @@ pub struct ProcessSpec {
     pub stdout: PathBuf,
     /// See `stdout`.
     pub stderr: PathBuf,
+}
+
+/// What a machine crash took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crashed {
+    /// Processes that ended with it.
+    pub processes: usize,
+    /// What its simulated disk lost.
+    pub lost: Lost,
 }
 
 /// A process of a host ended.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Condition, FaultId};
-use crate::hosts::HostsError;
+use crate::disk::Lost;
+use crate::hosts::{Crashed, HostsError};
 
 /// What one installation or heal did: the value of a nemesis event in the history.
 ///
@@ -73,14 +74,17 @@ pub(super) struct Counts {
     pub processes_stopped: usize,
     pub processes_ended: usize,
     pub machines_gone: usize,
+    /// What disks lost.
+    pub lost: Lost,
     /// Only a heal counts these.
     pub processes_running: Option<usize>,
 }
 
 impl Counts {
     /// One node was made so, and this many of its processes were hit.
-    pub fn harm(to: Condition, process_count: usize) -> Counts {
-        let counts = Counts::default();
+    pub fn harm(to: Condition, crashed: &Crashed) -> Counts {
+        let counts = Counts { lost: crashed.lost, ..Counts::default() };
+        let process_count = crashed.processes;
         match to {
             Condition::Running => counts,
             Condition::Paused => Counts { processes_stopped: process_count, ..counts },
@@ -100,6 +104,10 @@ impl Counts {
         self.processes_stopped += other.processes_stopped;
         self.processes_ended += other.processes_ended;
         self.machines_gone += other.machines_gone;
+        self.lost.bytes += other.lost.bytes;
+        self.lost.files += other.lost.files;
+        self.lost.names += other.lost.names;
+        self.lost.kept_bytes += other.lost.kept_bytes;
         if let Some(more) = other.processes_running {
             self.processes_running = Some(self.processes_running.unwrap_or(0) + more);
         }
@@ -107,11 +115,16 @@ impl Counts {
 
     /// Zeros of other kinds of faults are left out; `processes_running` is there whenever it was counted.
     fn to_json(self) -> Map<String, Json> {
+        let lost = |count: u64| Some(count as usize).filter(|count| *count > 0);
         let counts = [
             ("processes_killed", Some(self.processes_killed).filter(|count| *count > 0)),
             ("processes_ended", Some(self.processes_ended).filter(|count| *count > 0)),
             ("processes_stopped", Some(self.processes_stopped).filter(|count| *count > 0)),
             ("machines_gone", Some(self.machines_gone).filter(|count| *count > 0)),
+            ("bytes_lost", lost(self.lost.bytes)),
+            ("files_that_lost_bytes", lost(self.lost.files)),
+            ("names_lost", lost(self.lost.names)),
+            ("unsynced_bytes_kept", lost(self.lost.kept_bytes)),
             ("processes_running", self.processes_running),
         ];
         counts.into_iter().filter_map(|(name, count)| Some((name.to_owned(), json!(count?)))).collect()

@@ -189,8 +189,20 @@ impl Ledger {
 
     /// What a node must be now.
     pub(super) fn condition(&self, node: usize) -> Condition {
-        let on_node = self.wanting().filter(|installed| installed.targets.contains(&node));
-        on_node.filter_map(|installed| condition_of(&installed.fault)).max().unwrap_or(Condition::Running)
+        self.on_node(node).filter_map(|installed| condition_of(&installed.fault)).max().unwrap_or(Condition::Running)
+    }
+
+    /// The faults that want something of a node, the first first.
+    pub(super) fn on_node(&self, node: usize) -> impl Iterator<Item = &Installed> {
+        self.wanting().filter(move |installed| installed.targets.contains(&node))
+    }
+
+    /// The same with their ids.
+    pub(super) fn faults_on(&self, node: usize) -> impl Iterator<Item = (FaultId, &Fault)> {
+        let wanting = self.open.iter().filter(|(_, installed)| !installed.healing);
+        wanting
+            .filter(move |(_, installed)| installed.targets.contains(&node))
+            .map(|(id, installed)| (*id, &installed.fault))
     }
 
     /// The faults whose heal was not begun.

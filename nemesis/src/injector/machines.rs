@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Condition;
-use crate::hosts::{HostId, Hosts, HostsError};
+use crate::clock::{ClockReading, Skew};
+use crate::disk::{DiskFault, PowerCut};
+use crate::hosts::{Crashed, HostId, Hosts, HostsError};
 use crate::wire::{Link, LinkStats};
 
 /// How long a process that is asked to end gets to do so.
@@ -23,8 +25,16 @@ pub trait Machines {
     fn kill(&self, host: HostId) -> Result<usize, HostsError>;
     /// See [`Hosts::restart`].
     fn restart(&self, host: HostId) -> Result<(), HostsError>;
-    /// See [`Hosts::crash`].
-    fn crash(&self, host: HostId) -> Result<usize, HostsError>;
+    /// See [`Hosts::power_cut`]; a crash is one that loses all that was not fsynced.
+    fn crash(&self, host: HostId, cut: &PowerCut) -> Result<Crashed, HostsError>;
+    /// See [`Hosts::set_clock`].
+    fn set_clock(&self, host: HostId, skew: &Skew) -> Result<(), HostsError>;
+    /// See [`Hosts::read_clock`].
+    fn read_clock(&self, host: HostId) -> Result<ClockReading, HostsError>;
+    /// Has a host's disk misbehave in these ways and no others. Those that were there already go on counting.
+    fn set_disk(&self, host: HostId, faults: &[DiskFault]) -> Result<(), HostsError>;
+    /// How often each of them took effect so far.
+    fn disk_hits(&self, host: HostId) -> Vec<u64>;
     /// See [`Hosts::reboot`].
     fn reboot(&self, host: HostId) -> Result<(), HostsError>;
     /// See [`Hosts::pause`].
@@ -35,20 +45,30 @@ pub trait Machines {
     fn process_count(&self, host: HostId) -> Result<usize, HostsError>;
 
     /// Pauses, stops, kills or crashes several hosts, as nearly at once as can be; to make them `Running` does nothing. Returns
-    /// for each how many processes it hit. Unless it is overridden, one comes after the other.
-    fn strike(&self, hosts: &[HostId], to: Condition) -> Vec<Result<usize, HostsError>> {
-        hosts.iter().map(|host| strike_one(self, *host, to)).collect()
+    /// for each what was hit. Unless it is overridden, one comes after the other.
+    fn strike(&self, hosts: &[HostId], blow: &Blow) -> Vec<Result<Crashed, HostsError>> {
+        hosts.iter().map(|host| strike_one(self, *host, blow)).collect()
     }
 }
 
-fn strike_one<M: Machines + ?Sized>(machines: &M, host: HostId, to: Condition) -> Result<usize, HostsError> {
-    match to {
+/// How hosts are brought down.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Blow {
+    /// What they are to be.
+    pub to: Condition,
+    /// What a crash does to their disks.
+    pub cut: PowerCut,
+}
+
+fn strike_one<M: Machines + ?Sized>(machines: &M, host: HostId, blow: &Blow) -> Result<Crashed, HostsError> {
+    let processes = match blow.to {
         Condition::Running => Ok(0),
         Condition::Paused => machines.pause(host),
         Condition::Stopped => machines.stop(host),
         Condition::Killed => machines.kill(host),
-        Condition::Crashed => machines.crash(host),
-    }
+        Condition::Crashed => return machines.crash(host, &blow.cut),
+    };
+    processes.map(|processes| Crashed { processes, ..Crashed::default() })
 }
 
 impl Machines for Hosts {
@@ -70,8 +90,22 @@ impl Machines for Hosts {
     fn restart(&self, host: HostId) -> Result<(), HostsError> {
         Hosts::restart(self, host)
     }
-    fn crash(&self, host: HostId) -> Result<usize, HostsError> {
-        Hosts::crash(self, host)
+    fn crash(&self, host: HostId, cut: &PowerCut) -> Result<Crashed, HostsError> {
+        Hosts::power_cut(self, host, *cut)
+    }
+    fn set_clock(&self, host: HostId, skew: &Skew) -> Result<(), HostsError> {
+        Hosts::set_clock(self, host, skew)
+    }
+    fn read_clock(&self, host: HostId) -> Result<ClockReading, HostsError> {
+        Hosts::read_clock(self, host)
+    }
+    fn set_disk(&self, host: HostId, faults: &[DiskFault]) -> Result<(), HostsError> {
+        let trouble = |what: String| HostsError::Host { host: format!("#{}", host.0), what };
+        let disk = self.disk(host).ok_or_else(|| trouble("it has no simulated disk".to_owned()))?;
+        disk.set_faults(faults).map_err(|error| trouble(error.to_string()))
+    }
+    fn disk_hits(&self, host: HostId) -> Vec<u64> {
+        self.disk(host).map(|disk| disk.stats().injected).unwrap_or_default()
     }
     fn reboot(&self, host: HostId) -> Result<(), HostsError> {
         Hosts::reboot(self, host)
@@ -86,18 +120,18 @@ impl Machines for Hosts {
         Hosts::process_count(self, host)
     }
     /// A machine takes tens of milliseconds to die. In a row, the last would see all others gone.
-    fn strike(&self, hosts: &[HostId], to: Condition) -> Vec<Result<usize, HostsError>> {
+    fn strike(&self, hosts: &[HostId], blow: &Blow) -> Vec<Result<Crashed, HostsError>> {
         let died = |_| Err(HostsError::Host { host: "?".to_owned(), what: "the injector's thread died".to_owned() });
         std::thread::scope(|scope| {
             let start = |host: &HostId| {
                 let host = *host;
-                std::thread::Builder::new().spawn_scoped(scope, move || strike_one(self, host, to)).map_err(|_| host)
+                std::thread::Builder::new().spawn_scoped(scope, move || strike_one(self, host, blow)).map_err(|_| host)
             };
             let started: Vec<_> = hosts.iter().map(start).collect();
             let end = |thread: Result<std::thread::ScopedJoinHandle<'_, _>, HostId>| match thread {
                 Ok(thread) => thread.join().unwrap_or_else(died),
                 // There are no more threads to be had.
-                Err(host) => strike_one(self, host, to),
+                Err(host) => strike_one(self, host, blow),
             };
             started.into_iter().map(end).collect()
         })
@@ -125,8 +159,20 @@ macro_rules! forward {
             fn restart(&self, host: HostId) -> Result<(), HostsError> {
                 (**self).restart(host)
             }
-            fn crash(&self, host: HostId) -> Result<usize, HostsError> {
-                (**self).crash(host)
+            fn crash(&self, host: HostId, cut: &PowerCut) -> Result<Crashed, HostsError> {
+                (**self).crash(host, cut)
+            }
+            fn set_clock(&self, host: HostId, skew: &Skew) -> Result<(), HostsError> {
+                (**self).set_clock(host, skew)
+            }
+            fn read_clock(&self, host: HostId) -> Result<ClockReading, HostsError> {
+                (**self).read_clock(host)
+            }
+            fn set_disk(&self, host: HostId, faults: &[DiskFault]) -> Result<(), HostsError> {
+                (**self).set_disk(host, faults)
+            }
+            fn disk_hits(&self, host: HostId) -> Vec<u64> {
+                (**self).disk_hits(host)
             }
             fn reboot(&self, host: HostId) -> Result<(), HostsError> {
                 (**self).reboot(host)
@@ -140,8 +186,8 @@ macro_rules! forward {
             fn process_count(&self, host: HostId) -> Result<usize, HostsError> {
                 (**self).process_count(host)
             }
-            fn strike(&self, hosts: &[HostId], to: Condition) -> Vec<Result<usize, HostsError>> {
-                (**self).strike(hosts, to)
+            fn strike(&self, hosts: &[HostId], blow: &Blow) -> Vec<Result<Crashed, HostsError>> {
+                (**self).strike(hosts, blow)
             }
         }
     )*};

@@ -8,6 +8,8 @@
 //!
 //! ```text
 //!   a link is            cut, slow, lossy … while any installed fault makes it so: Link::and says what both come to
+//!   a clock is           off by all that installed faults want of it
+//!   a disk               misbehaves in every way that an installed fault wants of it
 //!   a node is            crashed, else killed, stopped, paused, while any installed fault makes it so; else running
 //!
 //!   time →              crash n1           kill n1       heal crash          heal kill
@@ -23,7 +25,7 @@
 //! Every [`Effect`] says what was asked and what took effect, as read back: links cut and the packets that they dropped,
 //! processes killed, stopped as the kernel reports it, machines gone, processes that run after the heal. A fault that
 //! changed nothing is [`inert`](Effect::inert). For a link that is known only when it is healed. Packets on a link that
-//! two faults cut are counted for both.
+//! two faults cut are counted for both. A clock is read back by a program on the node; a disk counts its misdeeds.
 //!
 //! An outcome is never "failed": a fault is installed, or skipped for a reason, or it is not known whether it took
 //! hold, and then it is healed like one that did.
@@ -31,6 +33,7 @@
 //! All calls block, for microseconds where only links change and for as long as a process takes to die or a machine to
 //! boot otherwise.
 
+mod devices;
 mod effect;
 mod ledger;
 mod machines;
@@ -41,8 +44,9 @@ use serde_json::{Value as Json, json};
 
 pub use effect::{Effect, Outcome};
 pub use ledger::{Ledger, LedgerError, Record};
-pub use machines::Machines;
+pub use machines::{Blow, Machines};
 
+use crate::disk::PowerCut;
 use crate::fault::{Fault, LinkKind, links};
 use crate::hosts::{HostId, HostsError};
 use crate::wire::{Link, LinkStats};
@@ -105,21 +109,23 @@ impl<M: Machines> Injector<M> {
             return effect.skipped(format!("fault {} was installed before", id.0));
         }
         let installed = self.prepare(fault, targets);
-        match condition_of(fault) {
-            None if installed.links.is_empty() => {
+        let touch = touch_of(fault);
+        match touch {
+            Touch::Links if installed.links.is_empty() => {
                 return effect.skipped("it touches no link of this cluster".to_owned());
             }
-            Some(_) if installed.targets.is_empty() => {
-                return effect.skipped("it hits no node of this cluster".to_owned());
-            }
+            Touch::Links => {}
+            _ if installed.targets.is_empty() => return effect.skipped("it hits no node of this cluster".to_owned()),
             _ => {}
         }
         if let Err(error) = self.ledger.install(id, installed) {
             return effect.skipped(error.to_string());
         }
-        let effect = match condition_of(fault) {
-            None => self.impair(id, effect),
-            Some(condition) => self.strike(id, condition, effect),
+        let effect = match touch {
+            Touch::Links => self.impair(id, effect),
+            Touch::Node(blow) => self.strike(id, &blow, effect),
+            Touch::Clock => self.wind(id, effect, Outcome::Installed),
+            Touch::Disk => self.spoil(id, effect, Outcome::Installed, None),
         };
         self.ledger.installed(id, &effect);
         effect
@@ -135,9 +141,18 @@ impl<M: Machines> Injector<M> {
         let mut asked = self.asked(&installed.fault, &installed.targets);
         asked["heal"] = json!(id);
         let effect = Effect::of("heal", id, asked);
-        let of_links = condition_of(&installed.fault).is_none();
+        let touch = touch_of(&installed.fault);
+        let hits = self.disk_hits(id);
+        if touch == Touch::Clock {
+            self.look_at_clocks(id);
+        }
         self.ledger.heal(id);
-        let effect = if of_links { self.restore(id, effect) } else { self.revive(id, effect) };
+        let effect = match touch {
+            Touch::Links => self.restore(id, effect),
+            Touch::Node(_) => self.revive(id, effect),
+            Touch::Clock => self.wind(id, effect, Outcome::Healed),
+            Touch::Disk => self.spoil(id, effect, Outcome::Healed, Some(hits)),
+        };
         self.ledger.healed(id, &effect);
         effect
     }
@@ -237,13 +252,13 @@ impl<M: Machines> Injector<M> {
     }
 
     /// Brings the targets of a fault that is in the ledger down to where it wants them, all at once.
-    fn strike(&mut self, id: FaultId, must_be: Condition, effect: Effect) -> Effect {
+    fn strike(&mut self, id: FaultId, blow: &Blow, effect: Effect) -> Effect {
         let Some(installed) = self.ledger.get(id) else { return effect };
         let targets = installed.targets.clone();
         let before = self.conditions.clone();
-        let (higher, lower): (Vec<usize>, Vec<usize>) = targets.iter().partition(|node| before[**node] < must_be);
+        let (higher, lower): (Vec<usize>, Vec<usize>) = targets.iter().partition(|node| before[**node] < blow.to);
         let mut tally = Tally::default();
-        for (node, result) in higher.iter().zip(self.lower(&higher, must_be)) {
+        for (node, result) in higher.iter().zip(self.lower(&higher, blow)) {
             tally.add(self.name(*node), ("was", before[*node]), result);
         }
         for node in lower {
@@ -270,11 +285,11 @@ impl<M: Machines> Injector<M> {
     }
 
     /// Does to nodes what makes them worse. The condition is noted first: after an error they may be that bad.
-    fn lower(&mut self, nodes: &[usize], to: Condition) -> Vec<Result<Counts, HostsError>> {
-        nodes.iter().for_each(|node| self.conditions[*node] = to);
+    fn lower(&mut self, nodes: &[usize], blow: &Blow) -> Vec<Result<Counts, HostsError>> {
+        nodes.iter().for_each(|node| self.conditions[*node] = blow.to);
         let hosts: Vec<HostId> = nodes.iter().map(|node| self.layout.nodes[*node].1).collect();
-        let results = self.machines.strike(&hosts, to);
-        results.into_iter().map(|result| result.map(|count| Counts::harm(to, count))).collect()
+        let results = self.machines.strike(&hosts, blow);
+        results.into_iter().map(|result| result.map(|crashed| Counts::harm(blow.to, &crashed))).collect()
     }
 
     /// Does to a node what makes it better, one step at a time, and counts what runs on it afterwards.
@@ -301,7 +316,7 @@ impl<M: Machines> Injector<M> {
         // A node that was started while a pause lasts has to be stopped again.
         let mut stopped = 0;
         if self.conditions[node] < to {
-            for result in self.lower(&[node], to) {
+            for result in self.lower(&[node], &Blow { to, cut: PowerCut::DROP }) {
                 stopped += result?.processes_stopped;
             }
         }
@@ -310,13 +325,25 @@ impl<M: Machines> Injector<M> {
     }
 }
 
-/// What a fault makes of a node; nothing when it only cuts links.
-fn condition_of(fault: &Fault) -> Option<Condition> {
+/// What a fault changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Touch {
+    Links,
+    Node(Blow),
+    Clock,
+    Disk,
+}
+
+fn touch_of(fault: &Fault) -> Touch {
+    let node = |to| Touch::Node(Blow { to, cut: PowerCut::DROP });
     match fault {
-        Fault::Pause { .. } => Some(Condition::Paused),
-        Fault::Stop { .. } => Some(Condition::Stopped),
-        Fault::Kill { .. } => Some(Condition::Killed),
-        Fault::Crash { .. } => Some(Condition::Crashed),
+        Fault::Pause { .. } => node(Condition::Paused),
+        Fault::Stop { .. } => node(Condition::Stopped),
+        Fault::Kill { .. } => node(Condition::Killed),
+        Fault::Crash { .. } => node(Condition::Crashed),
+        Fault::PowerCut { cut, .. } => Touch::Node(Blow { to: Condition::Crashed, cut: *cut }),
+        Fault::Clock { .. } => Touch::Clock,
+        Fault::Disk { .. } => Touch::Disk,
         Fault::PartitionOne { .. }
         | Fault::PartitionHalves { .. }
         | Fault::PartitionRing { .. }
@@ -324,7 +351,15 @@ fn condition_of(fault: &Fault) -> Option<Condition> {
         | Fault::OneWay { .. }
         | Fault::PartitionMatrix { .. }
         | Fault::ClientsCut { .. }
-        | Fault::Link { .. } => None,
+        | Fault::Link { .. } => Touch::Links,
+    }
+}
+
+/// What a fault makes of a node; nothing when it leaves the node's processes alone.
+fn condition_of(fault: &Fault) -> Option<Condition> {
+    match touch_of(fault) {
+        Touch::Node(blow) => Some(blow.to),
+        Touch::Links | Touch::Clock | Touch::Disk => None,
     }
 }
 

@@ -12,6 +12,10 @@ pub struct Time(pub u64);
 #[derive(Clone, Copy)]
 pub struct Short(pub u64);
 
+/// Milliseconds, one way or the other: `"+1h"`, `"-200ms"`.
+#[derive(Clone, Copy)]
+pub struct Signed(pub i64);
+
 /// Parts of a million: `"20%"`, `"0.5%"`.
 #[derive(Clone, Copy)]
 pub struct Share(pub u32);
@@ -41,6 +45,7 @@ fn microseconds(text: &str) -> Option<u64> {
         "ms" => 1_000_000,
         "s" => 1_000_000_000,
         "m" | "min" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
         _ => return None,
     };
     let us = u128::from(number) * u128::from(unit_ns) / 1_000_000;
@@ -54,6 +59,13 @@ fn milliseconds(text: &str) -> Option<u64> {
 
 fn delay(text: &str) -> Option<u64> {
     microseconds(text).filter(|us| *us <= LONGEST_DELAY_US)
+}
+
+fn signed(text: &str) -> Option<i64> {
+    match text.strip_prefix('-') {
+        Some(size) => milliseconds(size).map(|ms| -(ms as i64)),
+        None => milliseconds(text.strip_prefix('+').unwrap_or(text)).map(|ms| ms as i64),
+    }
 }
 
 fn share(text: &str) -> Option<u32> {
@@ -85,6 +97,7 @@ macro_rules! written {
 
 written!(Time, milliseconds, "a time in quotes with its unit, such as \"2s\", \"250ms\" or \"1.5m\"");
 written!(Short, delay, "a time of at most an hour in quotes with its unit, such as \"20ms\", \"500us\" or \"1s\"");
+written!(Signed, signed, "a time in quotes with its unit, and a minus if it is behind, such as \"1h\" or \"-200ms\"");
 written!(Share, share, "a share in quotes, such as \"20%\" or \"0.5%\"");
 
 #[cfg(test)]
@@ -98,6 +111,7 @@ mod tests {
             [Some(2_000), Some(250), Some(1_500), Some(120_000), Some(1)]
         );
         assert_eq!(["2", "s", "1.s", "1.0005s", "500us", "-1s", "9999999999m"].map(milliseconds), [None; 7]);
+        assert_eq!(["+1h", "-200ms", "2s", "--1s"].map(signed), [Some(3_600_000), Some(-200), Some(2_000), None]);
         assert_eq!(["20ms", "500us", "1.5 ms", "2h"].map(delay), [Some(20_000), Some(500), Some(1_500), None]);
         assert_eq!(
             ["20%", "0.5%", "100%", "101%", "20", "1.2345%"].map(share)[..3],

@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::injector::FaultId;
 
 /// Something to do now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Due {
     /// Install this fault.
     Inject {

@@ -285,6 +285,22 @@ impl Reader<'_> {
             FaultName::Hold => self.link(step, LinkKind::Hold)?,
             FaultName::Reset => self.link(step, LinkKind::Reset)?,
             FaultName::Flapping => self.link(step, LinkKind::Flapping)?,
+            FaultName::PowerCut => Fault::PowerCut { target: self.target(step, name)?, cut: self.power_cut(step)? },
+            FaultName::ClockJump | FaultName::ClockDrift | FaultName::ClockStrobe | FaultName::ClockFreeze => {
+                Fault::Clock { target: self.target(step, name)?, change: self.clock(step, fault, name)? }
+            }
+            FaultName::DiskError
+            | FaultName::DiskFull
+            | FaultName::DiskSlow
+            | FaultName::DiskHang
+            | FaultName::LyingFsync
+            | FaultName::Fsyncgate
+            | FaultName::BitFlips
+            | FaultName::MisdirectedRead
+            | FaultName::MisdirectedWrite
+            | FaultName::StaleRead => {
+                Fault::Disk { target: self.target(step, name)?, misbehaves: self.disk(step, fault)? }
+            }
         })
     }
 
@@ -407,6 +423,26 @@ fn fields(fault: FaultName) -> &'static [&'static str] {
         FaultName::RateLimit => &["target", "fallback", "peers", "direction", "rate-bytes", "burst-bytes"],
         FaultName::Hold | FaultName::Reset => &["target", "fallback", "peers", "direction"],
         FaultName::Flapping => &["target", "fallback", "peers", "direction", "down", "up"],
+        FaultName::PowerCut => &["target", "fallback", "mode", "keep", "seed"],
+        FaultName::ClockJump => &["target", "fallback", "by"],
+        FaultName::ClockDrift => &["target", "fallback", "ppm"],
+        FaultName::ClockStrobe => &["target", "fallback", "by", "period"],
+        FaultName::ClockFreeze => &["target", "fallback"],
+        FaultName::DiskError => {
+            &["target", "fallback", "error", "operations", "path", "probability", "at-most", "seed"]
+        }
+        FaultName::DiskFull => &["target", "fallback", "path"],
+        FaultName::DiskSlow => {
+            &["target", "fallback", "delay", "jitter", "operations", "path", "probability", "at-most", "seed"]
+        }
+        FaultName::DiskHang => &["target", "fallback", "operations", "path"],
+        FaultName::LyingFsync | FaultName::Fsyncgate => {
+            &["target", "fallback", "path", "probability", "at-most", "seed"]
+        }
+        FaultName::BitFlips => &["target", "fallback", "bits", "path", "probability", "at-most", "seed"],
+        FaultName::MisdirectedRead | FaultName::MisdirectedWrite | FaultName::StaleRead => {
+            &["target", "fallback", "path", "probability", "at-most", "seed"]
+        }
     }
 }
 

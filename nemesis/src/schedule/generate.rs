@@ -11,7 +11,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Schedule, Step};
-use crate::fault::{Direction, Fault, FaultName, LinkKind, Peers, Reach, Target};
+use crate::disk::{CutMode, DiskFault, Effect, ErrorKind, FILLING, Operation, PowerCut, WRITING};
+use crate::fault::{ClockFault, Direction, Fault, FaultName, LinkKind, Peers, Reach, Target};
 use crate::seed::{ChaCha8Rng, Seed};
 use crate::wire::{Link, Shape};
 use rand::Rng;
@@ -140,6 +141,23 @@ fn draw(name: FaultName, node_count: usize, max_down: Option<usize>, rng: &mut C
         FaultName::Reset => bad_links(rng, node_count, LinkKind::Reset),
         FaultName::Flapping => bad_links(rng, node_count, LinkKind::Flapping),
         FaultName::Stop => Fault::Stop { target: some(rng, node_count, max_down) },
+        FaultName::PowerCut => Fault::PowerCut { target: some(rng, node_count, max_down), cut: power_cut(rng) },
+        FaultName::ClockJump => clock(rng, node_count, jump),
+        FaultName::ClockDrift => clock(rng, node_count, drift),
+        FaultName::ClockStrobe => clock(rng, node_count, strobe),
+        FaultName::ClockFreeze => clock(rng, node_count, |_| ClockFault::Freeze),
+        FaultName::DiskError => disk(rng, node_count, max_down, disk_error),
+        FaultName::DiskFull => {
+            disk(rng, node_count, max_down, |_| DiskFault::new(Effect::Error(ErrorKind::Enospc)).on(FILLING))
+        }
+        FaultName::DiskSlow => disk(rng, node_count, max_down, disk_slow),
+        FaultName::DiskHang => disk(rng, node_count, max_down, |_| DiskFault::new(Effect::Hang).on(WRITING)),
+        FaultName::LyingFsync => disk(rng, node_count, max_down, |_| DiskFault::new(Effect::LyingFsync)),
+        FaultName::Fsyncgate => disk(rng, node_count, max_down, |_| DiskFault::new(Effect::Fsyncgate).times(1)),
+        FaultName::BitFlips => disk(rng, node_count, max_down, |rng| sometimes(rng, Effect::FlipBits { bits: 1 })),
+        FaultName::MisdirectedRead => disk(rng, node_count, max_down, |rng| sometimes(rng, Effect::MisdirectedRead)),
+        FaultName::MisdirectedWrite => disk(rng, node_count, max_down, |rng| sometimes(rng, Effect::MisdirectedWrite)),
+        FaultName::StaleRead => disk(rng, node_count, max_down, |rng| sometimes(rng, Effect::StaleRead)),
         FaultName::Kill => Fault::Kill { target: some(rng, node_count, max_down) },
         FaultName::KillLeader => Fault::Kill { target: leader(rng, node_count) },
         FaultName::Crash => Fault::Crash { target: some(rng, node_count, max_down) },
@@ -212,6 +230,77 @@ fn how_bad(rng: &mut ChaCha8Rng, kind: LinkKind) -> Link {
         LinkKind::Flapping => Link { flap_down_us: ms(rng, 50, 500), flap_up_us: ms(rng, 50, 500), ..usual },
         LinkKind::Hold | LinkKind::Reset => usual,
     }
+}
+
+fn power_cut(rng: &mut ChaCha8Rng) -> PowerCut {
+    let mode = match below(rng, 4) {
+        0 => CutMode::Drop,
+        1 => CutMode::Prefix,
+        2 => CutMode::Subset { probability: between(rng, (1, 9)) as f64 / 10.0 },
+        _ => CutMode::Torn,
+    };
+    PowerCut { mode, seed: rng.next_u64() >> 12 }
+}
+
+/// One clock half of the time, else some or all.
+fn clock(rng: &mut ChaCha8Rng, node_count: usize, change: fn(&mut ChaCha8Rng) -> ClockFault) -> Fault {
+    let target = some(rng, node_count, None);
+    Fault::Clock { target, change: change(rng) }
+}
+
+/// Jepsen's range: 1.5 to the power of 6 to 31 milliseconds, about 11 ms to five minutes, either way.
+fn jump(rng: &mut ChaCha8Rng) -> ClockFault {
+    let size = powers(rng, 6, 31);
+    ClockFault::Jump { by_ms: if below(rng, 2) == 0 { size } else { -size } }
+}
+
+fn drift(rng: &mut ChaCha8Rng) -> ClockFault {
+    let size = between(rng, (10_000, 500_000)) as i64;
+    ClockFault::Drift { ppm: if below(rng, 2) == 0 { size } else { -size } }
+}
+
+fn strobe(rng: &mut ChaCha8Rng) -> ClockFault {
+    let by_ms = powers(rng, 4, 31);
+    ClockFault::Strobe { by_ms, period_ms: powers(rng, 0, 17) as u64 }
+}
+
+/// 1.5 to a power between these, rounded down; at most 31.
+fn powers(rng: &mut ChaCha8Rng, low: u64, high: u64) -> i64 {
+    let power = between(rng, (low, high)) as u32;
+    (3u64.pow(power) / 2u64.pow(power)) as i64
+}
+
+/// The disk of one node mostly, and never of more than may be down: a cluster promises nothing when a majority of its
+/// disks is gone.
+fn disk(
+    rng: &mut ChaCha8Rng,
+    node_count: usize,
+    max_down: Option<usize>,
+    misbehaves: fn(&mut ChaCha8Rng) -> DiskFault,
+) -> Fault {
+    let minority = (node_count.saturating_sub(1) / 2).max(1);
+    let target = some(rng, node_count, Some(max_down.unwrap_or(minority).min(minority)));
+    Fault::Disk { target, misbehaves: DiskFault { seed: rng.next_u64() >> 12, ..misbehaves(rng) } }
+}
+
+fn disk_error(rng: &mut ChaCha8Rng) -> DiskFault {
+    let operations: &[Operation] = match below(rng, 3) {
+        0 => &[Operation::Fsync],
+        1 => &[Operation::Write],
+        _ => &[Operation::Read, Operation::Write, Operation::Fsync],
+    };
+    DiskFault { probability: between(rng, (1, 10)) as f64 / 10.0, ..DiskFault::new(Effect::Error(ErrorKind::Eio)) }
+        .on(operations)
+}
+
+fn disk_slow(rng: &mut ChaCha8Rng) -> DiskFault {
+    let us = between(rng, (2, 250)) * 1000;
+    DiskFault::new(Effect::Delay { us, jitter_us: us }).on(WRITING)
+}
+
+/// One time in ten to a hundred.
+fn sometimes(rng: &mut ChaCha8Rng, effect: Effect) -> DiskFault {
+    DiskFault { probability: between(rng, (1, 10)) as f64 / 100.0, ..DiskFault::new(effect) }
 }
 
 fn mute_or_deaf(rng: &mut ChaCha8Rng, node_count: usize) -> Target {

@@ -7,7 +7,8 @@ use std::ops::Range;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
-use super::amounts::{Share, Short, Time};
+use super::amounts::{Share, Short, Signed, Time};
+use crate::disk::{ErrorKind, Operation};
 use crate::fault::{Direction, Peers};
 use crate::wire::Shape;
 
@@ -61,6 +62,20 @@ pub struct RawStep {
     pub down: Option<Spanned<Short>>,
     pub up: Option<Spanned<Short>>,
 
+    pub by: Option<Spanned<Signed>>,
+    pub ppm: Option<Spanned<i64>>,
+    pub period: Option<Spanned<Short>>,
+
+    pub mode: Option<Spanned<String>>,
+    pub keep: Option<Spanned<Share>>,
+    pub seed: Option<Spanned<u64>>,
+    pub error: Option<Spanned<ErrorKind>>,
+    pub operations: Option<Spanned<Vec<Operation>>>,
+    pub path: Option<Spanned<String>>,
+    pub probability: Option<Spanned<Share>>,
+    pub at_most: Option<Spanned<u64>>,
+    pub bits: Option<Spanned<u32>>,
+
     #[serde(rename = "for")]
     pub lasts: Option<Spanned<Time>>,
     pub until_operations: Option<Spanned<u64>>,
@@ -100,6 +115,18 @@ impl RawStep {
             ("burst-bytes", at(&self.burst_bytes)),
             ("down", at(&self.down)),
             ("up", at(&self.up)),
+            ("by", at(&self.by)),
+            ("ppm", at(&self.ppm)),
+            ("period", at(&self.period)),
+            ("mode", at(&self.mode)),
+            ("keep", at(&self.keep)),
+            ("seed", at(&self.seed)),
+            ("error", at(&self.error)),
+            ("operations", at(&self.operations)),
+            ("path", at(&self.path)),
+            ("probability", at(&self.probability)),
+            ("at-most", at(&self.at_most)),
+            ("bits", at(&self.bits)),
         ]
     }
 

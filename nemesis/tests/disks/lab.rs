@@ -124,7 +124,7 @@ impl Lab {
     }
 
     pub fn power_cut(&self, cut: PowerCut) -> Lost {
-        let lost = self.hosts.power_cut(HOST, cut).expect("a power cut");
+        let lost = self.hosts.power_cut(HOST, cut).expect("a power cut").lost;
         self.hosts.reboot(HOST).expect("a reboot");
         lost
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use nemesis::hosts::{Exit, HostId, HostSpec, Hosts, HostsConfig, ProcessSpec, Rung};
+use nemesis::hosts::{Exit, HostId, HostSpec, Hosts, HostsConfig, HostsError, ProcessSpec, Rung};
 use nemesis::seed::Seed;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{SockaddrIn, sockopt};
@@ -38,13 +38,24 @@ impl Lab {
     }
 
     pub fn in_dir(rung: Rung, count: usize, seed: u64, dir: Scratch) -> Lab {
+        Lab::equipped(rung, count, seed, dir, |_, spec| spec).expect("hosts")
+    }
+
+    /// With hosts to one's liking.
+    pub fn equipped(
+        rung: Rung,
+        count: usize,
+        seed: u64,
+        dir: Scratch,
+        equip: impl Fn(&Scratch, HostSpec) -> HostSpec,
+    ) -> Result<Lab, HostsError> {
         let config = HostsConfig { rung: Some(rung), seed: Seed(seed), pcap: Some(dir.path("wire.pcap")) };
-        let hosts = Hosts::start(config).expect("hosts");
+        let hosts = Hosts::start(config)?;
         for i in 0..count {
-            hosts.add(spec(i, count, &dir)).expect("a host");
+            hosts.add(equip(&dir, spec(i, count, &dir)))?;
         }
         let exits = Mutex::new((hosts.exits().expect("exits"), Vec::new()));
-        Lab { hosts, dir, exits }
+        Ok(Lab { hosts, dir, exits })
     }
 
     /// Starts a peer as the main process of a host.

@@ -6,8 +6,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use nemesis::clock::{ClockReading, Coverage, ProcessClock, Skew, Variant};
+use nemesis::disk::{DiskFault, Lost, PowerCut};
 use nemesis::fault::Fault;
-use nemesis::hosts::{HostId, HostsError};
+use nemesis::hosts::{Crashed, HostId, HostsError};
 use nemesis::injector::{Effect, FaultId, Injector, Layout, Machines};
 use nemesis::wire::{Link, LinkStats};
 
@@ -20,6 +22,8 @@ struct State {
     links: BTreeMap<(HostId, HostId), Link>,
     stats: BTreeMap<(HostId, HostId), LinkStats>,
     gone: BTreeSet<HostId>,
+    clocks: BTreeMap<HostId, Skew>,
+    disks: BTreeMap<HostId, Vec<(DiskFault, u64)>>,
     processes: BTreeMap<HostId, Processes>,
     refuses: BTreeSet<&'static str>,
     done: Vec<String>,
@@ -62,6 +66,26 @@ impl Fake {
                 stats.delay_us += if link.cut { 0 } else { link.delay_us };
             }
         }
+    }
+
+    /// What this node's clock is set to.
+    pub fn clock(&self, node: usize) -> Skew {
+        self.0.borrow().clocks.get(&HostId(node)).copied().unwrap_or_default()
+    }
+
+    /// How this node's disk misbehaves.
+    pub fn disk(&self, node: usize) -> Vec<DiskFault> {
+        let state = self.0.borrow();
+        state
+            .disks
+            .get(&HostId(node))
+            .map(|disk| disk.iter().map(|(fault, _)| fault.clone()).collect())
+            .unwrap_or_default()
+    }
+
+    /// Every misdeed of this node's disk happens once.
+    pub fn use_disk(&self, node: usize) {
+        self.0.borrow_mut().disks.entry(HostId(node)).or_default().iter_mut().for_each(|(_, hits)| *hits += 1);
     }
 
     /// The process of this node ends by itself.
@@ -139,11 +163,37 @@ impl Machines for Fake {
         state.processes.insert(host, Processes { count: 1, stopped: false });
         Ok(())
     }
-    fn crash(&self, host: HostId) -> Result<usize, HostsError> {
+    fn crash(&self, host: HostId, cut: &PowerCut) -> Result<Crashed, HostsError> {
         let mut state = self.call("crash", host)?;
         state.gone.insert(host);
         let dead = Processes { count: 0, stopped: false };
-        Ok(state.processes.insert(host, dead).map_or(0, |before| before.count))
+        let processes = state.processes.insert(host, dead).map_or(0, |before| before.count);
+        let bytes = if *cut == PowerCut::DROP { 0 } else { 7 };
+        Ok(Crashed { processes, lost: Lost { bytes, ..Lost::default() } })
+    }
+    fn set_clock(&self, host: HostId, skew: &Skew) -> Result<(), HostsError> {
+        self.call("set_clock", host)?.clocks.insert(host, *skew);
+        Ok(())
+    }
+    fn read_clock(&self, host: HostId) -> Result<ClockReading, HostsError> {
+        let state = self.call("read_clock", host)?;
+        let offset_ns = state.clocks.get(&host).map_or(0, |skew| skew.jump_ns);
+        let runs = state.processes.get(&host).is_some_and(|processes| processes.count > 0);
+        let main = ProcessClock { pid: 2, name: "node".to_owned(), main: true, coverage: Coverage::Covered };
+        let processes = if runs { vec![main] } else { Vec::new() };
+        let started_now = Ok(Variant::Shadow);
+        Ok(ClockReading { offset_ns, asked_ns: offset_ns, precision_ns: 1, started_now, processes })
+    }
+    fn set_disk(&self, host: HostId, faults: &[DiskFault]) -> Result<(), HostsError> {
+        let mut state = self.call("set_disk", host)?;
+        let before = state.disks.remove(&host).unwrap_or_default();
+        let hits = |fault: &DiskFault| before.iter().find(|(old, _)| old == fault).map_or(0, |(_, hits)| *hits);
+        let disk = faults.iter().map(|fault| (fault.clone(), hits(fault))).collect();
+        state.disks.insert(host, disk);
+        Ok(())
+    }
+    fn disk_hits(&self, host: HostId) -> Vec<u64> {
+        self.0.borrow().disks.get(&host).map(|disk| disk.iter().map(|(_, hits)| *hits).collect()).unwrap_or_default()
     }
     fn reboot(&self, host: HostId) -> Result<(), HostsError> {
         self.call("reboot", host)?.gone.remove(&host);

@@ -1,9 +1,11 @@
-//! How much: what a step says of bad links, on top of what is usual for their kind.
+//! How much: what a step says of bad links, clocks and disks, on top of what is usual for their kind.
 
 use toml::Spanned;
 
 use super::{RawStep, Reader, ScheduleError, Target};
-use crate::fault::{Fault, LinkKind, Reach};
+use crate::clock::Skew;
+use crate::disk::{CutMode, DiskFault, Effect, ErrorKind, FILLING, Operation, PowerCut, WRITING};
+use crate::fault::{ClockFault, Fault, FaultName, LinkKind, Reach};
 use crate::schedule::amounts::{Share, Short};
 use crate::wire::Link;
 
@@ -26,13 +28,111 @@ impl Reader<'_> {
         }
         Ok(Fault::Link { kind, link, reach: Reach { target, peers, direction } })
     }
+
+    /// In which way a clock is wrong. How much has to be said: a jump that is usual for one system is nothing to another.
+    pub(super) fn clock(
+        &self,
+        step: &RawStep,
+        fault: FaultName,
+        name: &Spanned<String>,
+    ) -> Result<ClockFault, ScheduleError> {
+        let say = |example: &str| {
+            self.error(name.span(), format!("{fault} does not say how much"), &format!("add {example}"))
+        };
+        let by = || step.by.as_ref().map(|by| by.get_ref().0);
+        Ok(match fault {
+            FaultName::ClockDrift => {
+                let ppm = step.ppm.as_ref().ok_or_else(|| say("ppm = 500000"))?;
+                let skew = Skew { drift_ppm: *ppm.get_ref(), ..Skew::default() };
+                skew.check().map_err(|error| self.error(ppm.span(), error.to_string(), "give another ppm"))?;
+                ClockFault::Drift { ppm: *ppm.get_ref() }
+            }
+            FaultName::ClockStrobe => {
+                let by_ms = by().ok_or_else(|| say("by = \"200ms\""))?;
+                let period_us = step.period.as_ref().map_or(10_000, |period| period.get_ref().0);
+                ClockFault::Strobe { by_ms, period_ms: (period_us / 1000).max(1) }
+            }
+            FaultName::ClockFreeze => ClockFault::Freeze,
+            _ => ClockFault::Jump { by_ms: by().ok_or_else(|| say("by = \"-2s\""))? },
+        })
+    }
+
+    /// What is left of what was not fsynced: nothing, unless it is said.
+    pub(super) fn power_cut(&self, step: &RawStep) -> Result<PowerCut, ScheduleError> {
+        let keep = step.keep.as_ref().map_or(0.5, |share| fraction(share.get_ref().0));
+        let mode = match step.mode.as_ref().map(|mode| (mode.get_ref().as_str(), mode)) {
+            None | Some(("drop", _)) => CutMode::Drop,
+            Some(("prefix", _)) => CutMode::Prefix,
+            Some(("subset", _)) => CutMode::Subset { probability: keep },
+            Some(("torn", _)) => CutMode::Torn,
+            Some((other, place)) => {
+                let what = format!("there is no mode '{other}'");
+                return Err(self.error(place.span(), what, "modes are drop, prefix, subset (with keep) and torn"));
+            }
+        };
+        if let (Some(keep), false) = (&step.keep, matches!(mode, CutMode::Subset { .. })) {
+            let what = "`keep` goes with mode = \"subset\"".to_owned();
+            return Err(self.error(keep.span(), what, "remove `keep`, or change the mode"));
+        }
+        Ok(PowerCut { mode, seed: number(&step.seed, 0) })
+    }
+
+    /// In which way a disk misbehaves.
+    pub(super) fn disk(&self, step: &RawStep, fault: FaultName) -> Result<DiskFault, ScheduleError> {
+        let usual = usual(fault, step);
+        let misbehaves = DiskFault {
+            operations: step.operations.as_ref().map_or(usual.operations.clone(), |some| some.get_ref().clone()),
+            path: step.path.as_ref().map(|path| path.get_ref().clone()),
+            probability: step.probability.as_ref().map_or(usual.probability, |share| fraction(share.get_ref().0)),
+            count: step.at_most.as_ref().map(|count| *count.get_ref()).or(usual.count),
+            seed: number(&step.seed, 0),
+            ..usual
+        };
+        match misbehaves.complaint() {
+            None => Ok(misbehaves),
+            Some(what) => {
+                let place = step.operations.as_ref().map_or(0..0, Spanned::span);
+                Err(self.error(place, what, "name other operations"))
+            }
+        }
+    }
+}
+
+fn usual(fault: FaultName, step: &RawStep) -> DiskFault {
+    let delay_us = step.delay.as_ref().map_or(100_000, |delay| delay.get_ref().0);
+    let jitter_us = step.jitter.as_ref().map_or(0, |jitter| jitter.get_ref().0);
+    match fault {
+        FaultName::DiskFull => DiskFault::new(Effect::Error(ErrorKind::Enospc)).on(FILLING),
+        FaultName::DiskSlow => DiskFault::new(Effect::Delay { us: delay_us, jitter_us }).on(WRITING),
+        FaultName::DiskHang => DiskFault::new(Effect::Hang).on(WRITING),
+        FaultName::LyingFsync => DiskFault::new(Effect::LyingFsync),
+        FaultName::Fsyncgate => DiskFault::new(Effect::Fsyncgate).times(1),
+        FaultName::BitFlips => {
+            let bits = step.bits.as_ref().map_or(1, |bits| *bits.get_ref());
+            DiskFault { probability: 0.05, ..DiskFault::new(Effect::FlipBits { bits }) }
+        }
+        FaultName::MisdirectedRead => DiskFault { probability: 0.05, ..DiskFault::new(Effect::MisdirectedRead) },
+        FaultName::MisdirectedWrite => DiskFault { probability: 0.05, ..DiskFault::new(Effect::MisdirectedWrite) },
+        FaultName::StaleRead => DiskFault { probability: 0.05, ..DiskFault::new(Effect::StaleRead) },
+        _ => {
+            let kind = step.error.as_ref().map_or(ErrorKind::Eio, |kind| *kind.get_ref());
+            DiskFault::new(Effect::Error(kind)).on(&[Operation::Read, Operation::Write, Operation::Fsync])
+        }
+    }
+}
+
+fn fraction(ppm: u32) -> f64 {
+    f64::from(ppm) / 1e6
+}
+
+fn number(field: &Option<Spanned<u64>>, usual: u64) -> u64 {
+    field.as_ref().map_or(usual, |number| *number.get_ref())
 }
 
 /// What is usual, changed to what the step says.
 fn amounts(usual: Link, step: &RawStep) -> Link {
     let time = |field: &Option<Spanned<Short>>, usual: u64| field.as_ref().map_or(usual, |time| time.get_ref().0);
     let share = |field: &Option<Spanned<Share>>, usual: u32| field.as_ref().map_or(usual, |share| share.get_ref().0);
-    let number = |field: &Option<Spanned<u64>>, usual: u64| field.as_ref().map_or(usual, |number| *number.get_ref());
     let correlation = share(&step.correlation, 0);
     Link {
         delay_us: time(&step.delay, usual.delay_us),

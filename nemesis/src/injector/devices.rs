@@ -1,0 +1,116 @@
+//! Clocks and disks of nodes: what all installed faults together want of each, and what was seen of it.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Condition, Effect, FaultId, Injector, Machines, Outcome};
+use crate::clock::ClockReading;
+use crate::fault::{ClockFault, Fault};
+use crate::hosts::HostsError;
+
+impl<M: Machines> Injector<M> {
+    /// Sets the clocks that a fault is aimed at to what the ledger wants, and reads them back.
+    pub(super) fn wind(&mut self, id: FaultId, effect: Effect, done: Outcome) -> Effect {
+        let mut nodes = Map::new();
+        let mut errors = Vec::new();
+        for node in self.targets(id) {
+            let host = self.layout.nodes[node].1;
+            let wrongs = self.ledger.on_node(node).filter_map(|installed| match &installed.fault {
+                Fault::Clock { change, .. } => Some(change),
+                _ => None,
+            });
+            let skew = ClockFault::together(wrongs);
+            let set = self.machines.set_clock(host, &skew);
+            match set.and_then(|()| self.read_clock(node)) {
+                Ok(Some(reading)) => {
+                    if reading.is_effective() {
+                        self.ledger.bit(id);
+                    }
+                    nodes.insert(self.name(node).to_owned(), told(&reading));
+                }
+                Ok(None) => drop(nodes.insert(self.name(node).to_owned(), json!({ "is": self.conditions[node] }))),
+                Err(error) => errors.push(format!("{}: {error}", self.name(node))),
+            }
+        }
+        let bit = self.ledger.get(id).is_some_and(|installed| installed.bit);
+        effect.took(outcome(done, errors), json!({ "nodes": nodes }), !bit)
+    }
+
+    /// A clock may have begun to matter since it was set: its node was down then.
+    pub(super) fn look_at_clocks(&mut self, id: FaultId) {
+        let effective = |node: &usize| matches!(self.read_clock(*node), Ok(Some(reading)) if reading.is_effective());
+        if self.targets(id).iter().any(effective) {
+            self.ledger.bit(id);
+        }
+    }
+
+    /// What a node's clock shows; nothing while its machine is gone.
+    fn read_clock(&self, node: usize) -> Result<Option<ClockReading>, HostsError> {
+        if self.conditions[node] == Condition::Crashed {
+            return Ok(None);
+        }
+        self.machines.read_clock(self.layout.nodes[node].1).map(Some)
+    }
+
+    /// Has the disks that a fault is aimed at misbehave as the ledger wants. `hits` is what it did so far.
+    pub(super) fn spoil(&mut self, id: FaultId, effect: Effect, done: Outcome, hits: Option<u64>) -> Effect {
+        let mut errors = Vec::new();
+        let mut disk_count = 0;
+        for node in self.targets(id) {
+            let host = self.layout.nodes[node].1;
+            let faults: Vec<_> = self.disk_faults(node).into_iter().map(|(_, fault)| fault).collect();
+            match self.machines.set_disk(host, &faults) {
+                Ok(()) => disk_count += 1,
+                Err(error) => errors.push(format!("{}: {error}", self.name(node))),
+            }
+        }
+        let took_effect = match hits {
+            None => json!({ "disks": disk_count }),
+            Some(hits) => json!({ "operations_hit": hits, "disks_restored": disk_count }),
+        };
+        // Whether it does anything shows only in time.
+        let inert = hits.map_or(disk_count == 0, |hits| hits == 0);
+        effect.took(outcome(done, errors), took_effect, inert)
+    }
+
+    /// How often a fault of disks took effect so far.
+    pub(super) fn disk_hits(&self, id: FaultId) -> u64 {
+        let on_node = |node: &usize| {
+            let position = self.disk_faults(*node).iter().position(|(of, _)| *of == id)?;
+            self.machines.disk_hits(self.layout.nodes[*node].1).get(position).copied()
+        };
+        self.targets(id).iter().filter_map(on_node).sum()
+    }
+
+    fn disk_faults(&self, node: usize) -> Vec<(FaultId, crate::disk::DiskFault)> {
+        let of_disk = |(id, fault): (FaultId, &Fault)| match fault {
+            Fault::Disk { misbehaves, .. } => Some((id, misbehaves.clone())),
+            _ => None,
+        };
+        self.ledger.faults_on(node).filter_map(of_disk).collect()
+    }
+
+    fn targets(&self, id: FaultId) -> Vec<usize> {
+        self.ledger.get(id).map(|installed| installed.targets.clone()).unwrap_or_default()
+    }
+}
+
+fn outcome(done: Outcome, errors: Vec<String>) -> Outcome {
+    if errors.is_empty() { done } else { Outcome::Indeterminate(errors.join("; ")) }
+}
+
+/// What a clock shows, and which processes do not live by it.
+fn told(reading: &ClockReading) -> Json {
+    let ms = |ns: i64| ns as f64 / 1e6;
+    let mut told = json!({ "offset_ms": ms(reading.offset_ns), "asked_ms": ms(reading.asked_ns) });
+    let uncovered: Vec<_> = reading.uncovered().map(|(process, why)| format!("pid {}: {why}", process.pid)).collect();
+    if !uncovered.is_empty() {
+        told["uncovered"] = json!(uncovered);
+    }
+    if let Err(why) = &reading.started_now {
+        told["not_for_new_programs"] = json!(why.to_string());
+    }
+    if !reading.is_as_asked() {
+        told["precision_ms"] = json!(ms(reading.precision_ns as i64));
+    }
+    told
+}
