@@ -38,6 +38,7 @@
 //! (or strictly serializable, or snapshot isolated, as asked), and the brute-force tests say so. Appends that no read
 //! shows leave room for orders that nobody looks for. Reads in `info` transactions are not used.
 
+pub mod online;
 mod orders;
 mod reads;
 mod runs;
