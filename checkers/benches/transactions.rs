@@ -58,8 +58,7 @@ fn online(criterion: &mut Criterion) {
         (Level::ReadCommitted, Guarantee::ReadCommitted),
     ] {
         let keys = Keys::Rotating { active: 20, writes: 32 };
-        let shape =
-            Shape { processes: 20, keys, micros: 1..=4, ..Shape::new(Workload::ListAppend, TRANSACTIONS, 1) };
+        let shape = Shape { processes: 20, keys, micros: 1..=4, ..Shape::new(Workload::ListAppend, TRANSACTIONS, 1) };
         let history = databases::run(level, &shape);
         let name = format!("list-append of a {} database, {guarantee}", level.name());
         group.bench_function(BenchmarkId::from_parameter(name), |b| {

@@ -156,7 +156,8 @@ impl OnlineCycles {
     /// The cycle of an edge and a path back from its end to its start. Edges from a transaction to the next one by way
     /// of the chain or of a meeting point are one step, and that of the last of them.
     fn cycle(&self, closing: (u32, u32, Relations), path: &[u32]) -> Cycle {
-        let back = path.iter().map(|&edge| (self.order.edge(edge).0, self.order.edge(edge).1, self.relations[edge as usize]));
+        let back =
+            path.iter().map(|&edge| (self.order.edge(edge).0, self.order.edge(edge).1, self.relations[edge as usize]));
         let mut edges: Vec<(u32, u32, Relations)> = std::iter::once(closing).chain(back).collect();
         let transaction = |node: u32| self.transactions[node as usize];
         let first = edges.iter().position(|edge| transaction(edge.0) != LINK).unwrap_or(0);

@@ -76,7 +76,8 @@ fn look(history: &History, question: &Question, meter: &Meter<'_>, found: &mut F
     for cycle in &orders.cycles {
         found.add(AnomalyType::CyclicVersions, || Words::new(&versions).cyclic_versions(cycle));
     }
-    let edges = edges(&versions, &touches, &orders);
+    let assumed = question.assume.writes_follow_reads_keys && orders.cycles.is_empty();
+    let edges = edges(&versions, &touches, &orders, assumed);
     let reasons = Dependencies { versions: &versions, touches: &touches, orders: &orders };
     tell_cycles(&txns, edges, false, question, &reasons, found, meter)
 }
@@ -104,8 +105,8 @@ fn count(versions: &Versions<'_, '_>, found: &mut Found) {
     }
 }
 
-/// The dependencies between transactions.
-fn edges(versions: &Versions<'_, '_>, touches: &[Touch], orders: &Orders) -> Edges {
+/// The dependencies between transactions. `assumed` says whether it was assumed that updates order the versions.
+fn edges(versions: &Versions<'_, '_>, touches: &[Touch], orders: &Orders, assumed: bool) -> Edges {
     let mut edges = Edges::with_capacity(touches.len() + orders.before.len() * 2);
     let (groups, readers) = readers(versions, touches);
     let mut writers: Vec<Row> = Vec::new();
@@ -120,7 +121,7 @@ fn edges(versions: &Versions<'_, '_>, touches: &[Touch], orders: &Orders) -> Edg
         for before in &orders.before[orders.of_version.range(version)] {
             let Some(next) = versions.writer(before.to) else { continue };
             writers.push(next);
-            if let Some(writer) = writer.filter(|_| before.source != Source::Update) {
+            if let Some(writer) = writer.filter(|_| assumed || before.source != Source::Update) {
                 edges.push(writer, next, versions.txns.ww(writer, next));
             }
         }

@@ -136,7 +136,8 @@ impl OnlineLists {
     pub(super) fn succeed(&mut self, history: &History, transaction: u32, steps: &[MicroOp]) -> Result<(), Stop> {
         let fresh = self.transactions[transaction as usize].node == NONE;
         if fresh {
-            self.transactions[transaction as usize].node = self.graph.add(self.transactions[transaction as usize].invoked);
+            self.transactions[transaction as usize].node =
+                self.graph.add(self.transactions[transaction as usize].invoked);
         }
         let node = self.transactions[transaction as usize].node;
         self.graph.end(node);
@@ -202,7 +203,8 @@ impl OnlineLists {
             return self.found(AnomalyType::IncompatibleOrder).and(Err(Stop::GivenUp));
         }
         if self.transactions[transaction as usize].node == NONE {
-            self.transactions[transaction as usize].node = self.graph.add(self.transactions[transaction as usize].invoked);
+            self.transactions[transaction as usize].node =
+                self.graph.add(self.transactions[transaction as usize].invoked);
             self.happen(transaction);
         }
         let node = self.transactions[transaction as usize].node;
@@ -257,7 +259,14 @@ impl OnlineLists {
 
     /// What a read says, once the order holds it. `appends` says whether its transaction appends to the list, and
     /// `own` whether it has done so before the read.
-    pub(super) fn depend(&mut self, transaction: u32, step: &MicroOp, len: u32, own: bool, appends: bool) -> Result<(), Stop> {
+    pub(super) fn depend(
+        &mut self,
+        transaction: u32,
+        step: &MicroOp,
+        len: u32,
+        own: bool,
+        appends: bool,
+    ) -> Result<(), Stop> {
         let node = self.transactions[transaction as usize].node;
         let list = &self.keys[step.key.0 as usize];
         let last = len.checked_sub(1).map(|at| list.order[at as usize]).filter(|append| *append != NONE);

@@ -24,7 +24,13 @@ impl OnlineLists {
         Ok(())
     }
 
-    fn steps_on_list(&mut self, history: &History, transaction: u32, key: KeyId, steps: &[MicroOp]) -> Result<(), Stop> {
+    fn steps_on_list(
+        &mut self,
+        history: &History,
+        transaction: u32,
+        key: KeyId,
+        steps: &[MicroOp],
+    ) -> Result<(), Stop> {
         if !self.judges(key) {
             return Ok(());
         }
