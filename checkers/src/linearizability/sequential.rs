@@ -24,7 +24,7 @@ use super::registers::operations::{Does, Op, Registers};
 use super::words;
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
-use crate::finding::{Relation, RelationKind};
+use crate::finding::{Anomaly, Relation, RelationKind};
 use crate::fold::words::told;
 use crate::models::AnomalyType;
 
@@ -185,5 +185,5 @@ fn tell(history: &History, question: &Question, lanes: &[Lane], keys: &[KeyId], 
     );
     let operations = next.into_iter().chain(relations.iter().map(|relation| relation.from)).collect();
     let kind = AnomalyType::Nonsequential;
-    found.add(kind, || words::anomaly(kind, None, operations, relations, text));
+    found.add(kind, || Anomaly::new(kind, None, operations, relations, text));
 }

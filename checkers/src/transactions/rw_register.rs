@@ -44,8 +44,8 @@ use self::versions::{NONE, Touch, Versions};
 use self::words::{Dependencies, Words};
 use super::edges::Edges;
 use super::groups::Groups;
-use super::reading::{MOST_ROWS, Row, Transactions};
-use super::telling::{some_objects, tell_cycles};
+use super::reading::{Row, Transactions};
+use super::telling::{some_objects, tell_cycles, within};
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
 use crate::fold::words as phrases;
@@ -54,18 +54,11 @@ use crate::models::AnomalyType;
 
 /// Finds the anomalies of registers that transactions read and write.
 pub fn check(history: &History, question: &Question, budget: &Budget<'_>) -> Found {
-    let mut found = Found::default();
-    if let Err(exhausted) = look(history, question, &Meter::new(budget), &mut found) {
-        found.doubts.push(format!("{exhausted} before all transactions were looked at"));
-    }
-    found
+    within(budget, |meter, found| look(history, question, meter, found))
 }
 
 fn look(history: &History, question: &Question, meter: &Meter<'_>, found: &mut Found) -> Result<(), Exhausted> {
-    let txns = Transactions::read(history);
-    if txns.len() as usize >= MOST_ROWS {
-        return Err(Exhausted::Memory);
-    }
+    let txns = Transactions::read(history)?;
     let mut versions = Versions::new(&txns, question.assume.initial.as_ref(), meter)?;
     let touches = touches(&mut versions);
     let versions = versions;
