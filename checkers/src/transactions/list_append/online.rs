@@ -27,19 +27,22 @@
 //! point for each version; real time is a chain. The graph is kept in order ([`crate::graphs::IncrementalOrder`]).
 //!
 //! # What it does not see at once
-//! It never raises an alarm where the analysis of the history so far finds nothing; the analysis may find more:
-//! - of the acknowledged appends to a list that no read has shown only the newest [`UNREAD`] are related to others. What
+//!
+//! It never raises an alarm where the analysis of the history so far finds nothing. The analysis may find more:
+//! - Of the acknowledged appends to a list that no read has shown only the newest [`UNREAD`] are related to others. What
 //!   needs an older one is seen when a read shows that one, or at the end.
-//! - What rests on elements that were appended more than once, as far as one transaction alone is meant.
-//! - Everything after one of these: a list that is also used as something else, or an element that is appended once more
-//!   after it was read or acknowledged, would take back what was related already; a read by predicate, `transfer` or
-//!   `generate` makes the history another one; a break of the rules of a history, or an end that tells of other steps than
-//!   its beginning, makes it worth nothing. Then [`OnlineLists::has_given_up`], and the end judges.
+//! - Nothing follows from an element that several transactions were asked to append while none of them was known to have
+//!   happened.
 //! - What single operations have proved before the first transaction touches a list: until then the history is judged by
 //!   other guarantees.
+//! - Everything after one of these, which would take back what was related already, or make the history another one or
+//!   worth nothing: a list is also used as something else; an element is appended once more after it was read or
+//!   acknowledged; a read by predicate, `transfer` or `generate`; a break of the rules of a history; an end that tells of
+//!   other steps than its beginning. Then [`OnlineLists::has_given_up`], and the end judges.
 
 mod dependencies;
 mod lists;
+mod relations;
 mod within;
 
 use std::collections::BTreeSet;

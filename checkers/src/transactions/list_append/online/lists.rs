@@ -1,10 +1,10 @@
-//! What is known of each list so far, and the dependencies that follow when more becomes known.
+//! What is known of each list so far, of transactions and of appends, and what of it contradicts itself.
 
 use histories::{EventIndex, History, KeyId, MicroFunction, MicroOp, Payload, ValueId};
 use rustc_hash::FxHashMap;
 
 use super::super::orders::{elements, same};
-use super::{NONE, OnlineLists, Stop, UNREAD};
+use super::{NONE, OnlineLists, Stop};
 use crate::graphs::Moment;
 use crate::models::AnomalyType;
 
@@ -28,17 +28,17 @@ pub(super) struct Key {
     /// Its longest read: where that stands in the history's arena of elements.
     start: u32,
     /// For each element of that its append; `NONE` where several may be meant.
-    order: Vec<u32>,
+    pub(super) order: Vec<u32>,
     /// The last writer of an element that is known, and the position of that, plus one.
-    last: Option<(u32, u32)>,
+    pub(super) last: Option<(u32, u32)>,
     /// The meeting point of those that read up to the last writer and append nothing themselves.
-    join: Option<u32>,
+    pub(super) join: Option<u32>,
     /// Transactions that read up to the last writer and append.
-    updaters: Vec<u32>,
+    pub(super) updaters: Vec<u32>,
     /// For how many elements there is an update of the version that ends there.
     updated: FxHashMap<u32, u32>,
     /// Appends that happened and that no read has shown, the newest ones.
-    unread: Vec<u32>,
+    pub(super) unread: Vec<u32>,
 }
 
 impl Key {
@@ -52,23 +52,23 @@ impl Key {
 pub(super) struct Transaction {
     invoked: Moment,
     /// Its node, once it is known to have happened.
-    node: u32,
+    pub(super) node: u32,
     /// Its appends.
-    appends: (u32, u32),
+    pub(super) appends: (u32, u32),
 }
 
 /// One append.
 #[derive(Debug)]
 pub(super) struct Append {
-    key: KeyId,
+    pub(super) key: KeyId,
     value: ValueId,
-    transaction: u32,
+    pub(super) transaction: u32,
     /// Where its element stands in the order of the list.
     pub(super) position: u32,
     /// The append of the same transaction to the same list before it.
     before: u32,
     /// Whether there is one after it.
-    intermediate: bool,
+    pub(super) intermediate: bool,
     /// Whether its element was appended once more.
     pub(super) ambiguous: bool,
 }
@@ -132,15 +132,20 @@ impl OnlineLists {
         Ok(())
     }
 
+    /// Gives a transaction a node, unless it has one.
+    fn add(&mut self, transaction: u32) -> bool {
+        let transaction = &mut self.transactions[transaction as usize];
+        let fresh = transaction.node == NONE;
+        if fresh {
+            transaction.node = self.graph.add(transaction.invoked);
+        }
+        fresh
+    }
+
     /// A transaction is acknowledged.
     pub(super) fn succeed(&mut self, history: &History, transaction: u32, steps: &[MicroOp]) -> Result<(), Stop> {
-        let fresh = self.transactions[transaction as usize].node == NONE;
-        if fresh {
-            self.transactions[transaction as usize].node =
-                self.graph.add(self.transactions[transaction as usize].invoked);
-        }
-        let node = self.transactions[transaction as usize].node;
-        self.graph.end(node);
+        let fresh = self.add(transaction);
+        self.graph.end(self.transactions[transaction as usize].node);
         for step in steps.iter().filter(|step| step.f == MicroFunction::Read) {
             if let Some(read) = elements(history, step.value).filter(|_| self.judges(step.key)) {
                 self.learn(history, step, read)?;
@@ -202,9 +207,7 @@ impl OnlineLists {
         if earlier.is_some_and(|a| a.position == NONE) {
             return self.found(AnomalyType::IncompatibleOrder).and(Err(Stop::GivenUp));
         }
-        if self.transactions[transaction as usize].node == NONE {
-            self.transactions[transaction as usize].node =
-                self.graph.add(self.transactions[transaction as usize].invoked);
+        if self.add(transaction) {
             self.happen(transaction);
         }
         let node = self.transactions[transaction as usize].node;
@@ -219,107 +222,6 @@ impl OnlineLists {
             self.graph.miss(updater, node);
         }
         Ok(())
-    }
-
-    /// Whatever happened and no read shows came after the last that one shows.
-    fn follow_unread(&mut self, key: KeyId) {
-        let list = &mut self.keys[key.0 as usize];
-        let Some((last, _)) = list.last else { return };
-        list.unread.retain(|append| self.appends[*append as usize].position == NONE);
-        for append in &list.unread {
-            let transaction = self.appends[*append as usize].transaction;
-            self.graph.precede(last, self.transactions[transaction as usize].node);
-        }
-    }
-
-    /// A transaction is known to have happened: so did all of its appends.
-    fn happen(&mut self, transaction: u32) {
-        let Transaction { node, appends: (start, end), .. } = self.transactions[transaction as usize];
-        for append in start..end {
-            let Append { key, position, ambiguous, .. } = self.appends[append as usize];
-            let list = &mut self.keys[key.0 as usize];
-            if position != NONE || ambiguous || list.part != Part::List {
-                continue;
-            }
-            if let Some((last, _)) = list.last {
-                self.graph.precede(last, node);
-            }
-            if let Some(join) = list.join {
-                self.graph.miss(join, node);
-            }
-            for updater in &list.updaters {
-                self.graph.miss(*updater, node);
-            }
-            if list.unread.len() == UNREAD {
-                list.unread.remove(0);
-            }
-            list.unread.push(append);
-        }
-    }
-
-    /// What a read says, once the order holds it. `appends` says whether its transaction appends to the list, and
-    /// `own` whether it has done so before the read.
-    pub(super) fn depend(
-        &mut self,
-        transaction: u32,
-        step: &MicroOp,
-        len: u32,
-        own: bool,
-        appends: bool,
-    ) -> Result<(), Stop> {
-        let node = self.transactions[transaction as usize].node;
-        let list = &self.keys[step.key.0 as usize];
-        let last = len.checked_sub(1).map(|at| list.order[at as usize]).filter(|append| *append != NONE);
-        if let Some(append) = last {
-            let Append { transaction: writer, intermediate, .. } = self.appends[append as usize];
-            if writer == transaction && own {
-                return Ok(());
-            }
-            if writer != transaction && intermediate {
-                self.found(AnomalyType::G1b)?;
-            }
-            self.graph.precede(self.transactions[writer as usize].node, node);
-        }
-        if self.graph.counts_anti() && !own {
-            self.miss_later(node, step.key, len, appends);
-        }
-        Ok(())
-    }
-
-    /// What is behind a version that was read, was not seen.
-    fn miss_later(&mut self, node: u32, key: KeyId, len: u32, appends: bool) {
-        let list = &mut self.keys[key.0 as usize];
-        if list.last.is_some_and(|(_, until)| len < until) {
-            let known = list.order[len as usize..].iter().find(|append| **append != NONE);
-            let writer = known.map(|append| self.appends[*append as usize].transaction);
-            if let Some(writer) = writer {
-                self.graph.miss(node, self.transactions[writer as usize].node);
-            }
-            return;
-        }
-        if appends {
-            for append in &list.unread {
-                let writer = self.appends[*append as usize].transaction;
-                self.graph.miss(node, self.transactions[writer as usize].node);
-            }
-            if list.updaters.len() < UNREAD && list.updaters.last() != Some(&node) {
-                list.updaters.push(node);
-            }
-            return;
-        }
-        let join = match list.join {
-            Some(join) => join,
-            None => {
-                let join = self.graph.add_join();
-                list.join = Some(join);
-                for append in &list.unread {
-                    let writer = self.appends[*append as usize].transaction;
-                    self.graph.miss(join, self.transactions[writer as usize].node);
-                }
-                join
-            }
-        };
-        self.graph.meet(node, join);
     }
 
     /// Counts an update of a version. Two of the same one lose one of them.
