@@ -6,9 +6,10 @@
 //! alarm. Anomalies that are no cycles raise it with the read, or the failure, that completes them.
 //!
 //! ```text
-//!   0<ax1ry      0>ax1ry[]     1<ay1rx      1>ay1rx[]
-//!                0 read y before anything                1 read x before 0's append: 1 ──rw──▶ 0, and with its own
-//!                                                        append, acknowledged now, 0 ──rw──▶ 1: the alarm
+//!   0<ax1ry   1<ay1rx   0>ax1ry[]   1>ay1rx[]
+//!                       0 read y before anything was in it
+//!                                   1 read x without 0's append:       1 ──rw──▶ 0
+//!                                   and 0 read y without that of 1:    0 ──rw──▶ 1, the alarm
 //! ```
 //!
 //! # What is watched
