@@ -10,10 +10,12 @@ mod databases;
 use std::hint::black_box;
 
 use checkers::analysis::Analyzer;
+use checkers::transactions::list_append::online::OnlineLists;
 use checkers::transactions::{list_append, rw_register};
 use checkers::{Assumptions, Budget, Model, Question};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use databases::{Keys, Level, Shape, Workload};
+use histories::Guarantee;
 
 const TRANSACTIONS: u64 = 100_000;
 
@@ -44,5 +46,31 @@ fn transactions(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, transactions);
+/// The same histories event by event, as the harness watches them with `--fail-fast`, of levels that give what is watched.
+fn online(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("online");
+    group.throughput(Throughput::Elements(TRANSACTIONS)).sample_size(10);
+    for (level, guarantee) in [
+        (Level::StrictSerializable, Guarantee::StrictSerializable),
+        (Level::StrictSerializable, Guarantee::SnapshotIsolation),
+        (Level::Serializable, Guarantee::Serializable),
+        (Level::SnapshotIsolation, Guarantee::SnapshotIsolation),
+        (Level::ReadCommitted, Guarantee::ReadCommitted),
+    ] {
+        let keys = Keys::Rotating { active: 20, writes: 32 };
+        let shape = Shape { processes: 20, keys, micros: 1..=4, ..Shape::new(Workload::ListAppend, TRANSACTIONS, 1) };
+        let history = databases::run(level, &shape);
+        let name = format!("list-append of a {} database, {guarantee}", level.name());
+        group.bench_function(BenchmarkId::from_parameter(name), |b| {
+            b.iter(|| {
+                let mut online = OnlineLists::new(guarantee).expect("a guarantee of transactions");
+                let alarm = history.events().find(|event| online.step(&history, *event).is_some());
+                assert!(alarm.is_none() && !online.has_given_up(), "{alarm:?}");
+            })
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, transactions, online);
 criterion_main!(benches);

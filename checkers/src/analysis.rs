@@ -161,7 +161,7 @@ pub struct Question {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assumptions {
     /// `rw-register`: a transaction that reads a version and writes another one makes the later one. From read committed on
-    /// this is implied, and used whatever is said here; the field is kept for those who ask as they ask Elle.
+    /// this is implied, and used whatever is said here; said here it counts for read uncommitted, too.
     pub writes_follow_reads_keys: bool,
     /// `rw-register`: each key by itself is sequentially consistent.
     pub sequential_keys: bool,

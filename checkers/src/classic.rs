@@ -21,19 +21,7 @@ use histories::{History, KeyId, Scalar};
 
 use crate::analysis::Found;
 use crate::budget::Exhausted;
-use crate::finding::{Anomaly, Relation, RelationKind};
-use crate::models::AnomalyType;
-
-/// One contradiction with its evidence.
-fn anomaly(
-    kind: AnomalyType,
-    key: Option<String>,
-    operations: Vec<u32>,
-    relations: Vec<Relation>,
-    explanation: String,
-) -> Anomaly {
-    Anomaly { kind: kind.name().to_owned(), key, operations, relations, explanation }
-}
+use crate::finding::{Relation, RelationKind};
 
 fn relation(from: u32, to: u32, kind: RelationKind, reason: impl Into<String>) -> Relation {
     Relation { from, to, kind, reason: reason.into() }

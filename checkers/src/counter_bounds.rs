@@ -34,6 +34,7 @@ use crate::checker::{About, Checker};
 use crate::finding::{Anomaly, Finding, Observed, RelationKind};
 use crate::fold::acts::{Act, acts};
 use crate::fold::keys::{Answer, Keys, answer, slot};
+use crate::fold::sums::Sums;
 use crate::fold::tally::{Headline, Tally, clean, counts, relation};
 use crate::fold::words;
 
@@ -43,13 +44,6 @@ pub struct CounterBounds {
     keys: Keys,
     counters: Vec<Counter>,
     out_of_bounds: u64,
-}
-
-/// Positive and negative increments, summed apart, and wide enough for any number of them.
-#[derive(Clone, Copy, Default)]
-struct Sums {
-    up: i128,
-    down: i128,
 }
 
 #[derive(Default)]
@@ -85,16 +79,6 @@ enum Side {
     Low,
     Within,
     High,
-}
-
-impl Sums {
-    fn add(&mut self, by: i64) {
-        if by > 0 {
-            self.up += i128::from(by);
-        } else {
-            self.down += i128::from(by);
-        }
-    }
 }
 
 impl Counter {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use histories::Guarantee;
 use serde::{Deserialize, Serialize};
 
+use crate::models::AnomalyType;
+
 /// What was observed of one guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -55,6 +57,19 @@ pub struct Anomaly {
     pub relations: Vec<Relation>,
     /// The argument in plain words; a stranger to the checker understands it.
     pub explanation: String,
+}
+
+impl Anomaly {
+    /// Of a kind that the tables of models know.
+    pub(crate) fn new(
+        kind: AnomalyType,
+        key: Option<String>,
+        operations: Vec<u32>,
+        relations: Vec<Relation>,
+        explanation: String,
+    ) -> Self {
+        Anomaly { kind: kind.name().to_owned(), key, operations, relations, explanation }
+    }
 }
 
 /// Why one operation comes before another.

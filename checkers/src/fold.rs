@@ -10,6 +10,7 @@ pub(crate) mod marks;
 pub(crate) mod past;
 pub(crate) mod sessions;
 pub(crate) mod settled;
+pub(crate) mod sums;
 pub(crate) mod tally;
 pub(crate) mod versions;
 pub(crate) mod words;

@@ -49,7 +49,9 @@ pub enum Operation {
         /// Its new value.
         value: Scalar,
     },
-    /// Set a register to `new` if it holds `old`; a `fail` completion means that it held something else.
+    /// Set a register to `new` if it holds `old`. A `fail` completion means that it was not set; that it held something else
+    /// follows only where the reason says so, with `mismatch`, `precondition-failed`, `compare failed`, `not equal` or, at
+    /// its end, `, not` and the old value: a store that could not be reached has not set it either.
     Cas {
         /// The register.
         key: Option<Scalar>,

@@ -28,10 +28,11 @@
 use histories::{EventIndex, Function, History, KeyId, Kind, Payload, Scalar, ValueId};
 use rustc_hash::FxHashMap;
 
-use super::{Odd, anomaly, name, relation, stopped};
+use super::{Odd, name, relation, stopped};
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Meter};
 use crate::finding::{Anomaly, RelationKind};
+use crate::fold::sums::Sums;
 use crate::fold::words;
 use crate::models::AnomalyType;
 
@@ -113,23 +114,6 @@ fn shrinking(history: &History, counters: &mut [Counter]) {
     }
 }
 
-/// Positive and negative increments, summed apart, and wide enough for any number of them.
-#[derive(Clone, Copy, Default)]
-struct Sums {
-    up: i128,
-    down: i128,
-}
-
-impl Sums {
-    fn add(&mut self, by: i64) {
-        if by > 0 {
-            self.up += i128::from(by);
-        } else {
-            self.down += i128::from(by);
-        }
-    }
-}
-
 /// A read that is open: what was acknowledged when it began, and the highest read that had ended by then.
 struct Open {
     acked: Sums,
@@ -201,7 +185,7 @@ fn out_of_bounds(
     };
     let relations = counted.iter().filter(|op| **op < read).map(reason).collect();
     let operations = counted.into_iter().chain([read]).collect();
-    anomaly(AnomalyType::OutOfBounds, name(history, key), operations, relations, explanation)
+    Anomaly::new(AnomalyType::OutOfBounds, name(history, key), operations, relations, explanation)
 }
 
 /// The last increments that make up the bound.
@@ -226,5 +210,5 @@ fn fell(history: &History, key: KeyId, (earlier, before): (u32, i64), (read, val
     );
     let reason = format!("#{earlier} was completed before #{read} was invoked");
     let relations = vec![relation(earlier, read, RelationKind::Realtime, reason)];
-    anomaly(AnomalyType::Nonlinearizable, name(history, key), vec![earlier, read], relations, explanation)
+    Anomaly::new(AnomalyType::Nonlinearizable, name(history, key), vec![earlier, read], relations, explanation)
 }

@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use histories::{EventIndex, Function, History, KeyId, Kind, MicroFunction, MicroOp, Payload, ValueId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Odd, anomaly, relation, stopped};
+use super::{Odd, relation, stopped};
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
 use crate::finding::{Anomaly, RelationKind};
@@ -252,7 +252,7 @@ impl Fork<'_> {
             relations.push(relation(misses, write, RelationKind::Rw, missed));
         }
         let operations = [write_x, write_y].into_iter().flatten().chain([one, other]).collect();
-        anomaly(AnomalyType::LongFork, None, operations, relations, explanation)
+        Anomaly::new(AnomalyType::LongFork, None, operations, relations, explanation)
     }
 
     fn writer(&self, read: u32, key: KeyId) -> Option<u32> {
@@ -267,7 +267,7 @@ impl Fork<'_> {
 fn garbage(history: &History, key: KeyId, value: ValueId, read: u32) -> Anomaly {
     let (told, name, value) = (words::told(history, read), history.key_name(key), history.value(value));
     let explanation = format!("{told}, but nobody was ever asked to write {value} to {name}");
-    anomaly(AnomalyType::GarbageRead, Some(name.to_string()), vec![read], Vec::new(), explanation)
+    Anomaly::new(AnomalyType::GarbageRead, Some(name.to_string()), vec![read], Vec::new(), explanation)
 }
 
 fn aborted(history: &History, key: KeyId, value: ValueId, read: u32, write: u32) -> Anomaly {
@@ -275,5 +275,5 @@ fn aborted(history: &History, key: KeyId, value: ValueId, read: u32, write: u32)
     let explanation = format!("{told}, but the write of {value} to {name} (#{write}) failed");
     let reason = format!("#{read} shows {value}, which #{write} was to write and did not");
     let relations = vec![relation(write, read, RelationKind::Wr, reason)];
-    anomaly(AnomalyType::G1a, Some(name.to_string()), vec![write, read], relations, explanation)
+    Anomaly::new(AnomalyType::G1a, Some(name.to_string()), vec![write, read], relations, explanation)
 }

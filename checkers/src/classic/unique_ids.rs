@@ -10,7 +10,7 @@
 use histories::{Function, History, Kind, Payload, ValueId};
 use rustc_hash::FxHashMap;
 
-use super::{Odd, anomaly, relation, stopped};
+use super::{Odd, relation, stopped};
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Meter};
 use crate::finding::{Anomaly, RelationKind};
@@ -63,5 +63,5 @@ fn twice(history: &History, id: ValueId, first: u32, again: u32) -> Anomaly {
     );
     let reason = format!("#{again} was given {}, which #{first} was given as well", history.value(id));
     let relations = vec![relation(first, again, RelationKind::Wr, reason)];
-    anomaly(AnomalyType::DuplicateId, None, vec![first, again], relations, explanation)
+    Anomaly::new(AnomalyType::DuplicateId, None, vec![first, again], relations, explanation)
 }

@@ -95,6 +95,25 @@ impl OnlineCycles {
         transaction
     }
 
+    /// A transaction that was added before it ended has ended for certain: what is invoked from now on follows it.
+    pub fn end(&mut self, transaction: u32) {
+        if self.watched.meets(Relations::REALTIME)
+            && let Some(node) = self.nodes.get(transaction as usize)
+        {
+            self.link(*node);
+        }
+    }
+
+    /// Adds a meeting point, which is numbered as transactions are: what is related to it comes before everything that
+    /// it is related to, so that each of many before each of many others costs the sum of them and not the product. A
+    /// cycle tells of it as one step.
+    pub fn add_join(&mut self) -> u32 {
+        let (join, node) = (self.nodes.len() as u32, self.order.add_node());
+        self.nodes.push(node);
+        self.transactions.push(LINK);
+        join
+    }
+
     fn link(&mut self, node: u32) {
         let link = self.order.add_node();
         self.transactions.push(LINK);
@@ -112,7 +131,7 @@ impl OnlineCycles {
         }
     }
 
-    /// How many transactions were added.
+    /// How many transactions and meeting points were added.
     pub fn transaction_count(&self) -> usize {
         self.nodes.len()
     }
@@ -130,19 +149,25 @@ impl OnlineCycles {
                 self.relations.push(relation);
                 None
             }
-            Err(path) => Some(self.cycle(Step { from, to, relation }, &path)),
+            Err(path) => Some(self.cycle((start, end, relation), &path)),
         }
     }
 
-    /// The cycle of a step and a path back from its end to its start. Steps from a transaction to the chain and back
-    /// are one.
-    fn cycle(&self, closing: Step, path: &[u32]) -> Cycle {
-        let mut steps = vec![closing];
-        let mut from = closing.to;
-        for &edge in path {
-            let to = self.transactions[self.order.edge(edge).1 as usize];
+    /// The cycle of an edge and a path back from its end to its start. Edges from a transaction to the next one by way
+    /// of the chain or of a meeting point are one step, and that of the last of them.
+    fn cycle(&self, closing: (u32, u32, Relations), path: &[u32]) -> Cycle {
+        let back =
+            path.iter().map(|&edge| (self.order.edge(edge).0, self.order.edge(edge).1, self.relations[edge as usize]));
+        let mut edges: Vec<(u32, u32, Relations)> = std::iter::once(closing).chain(back).collect();
+        let transaction = |node: u32| self.transactions[node as usize];
+        let first = edges.iter().position(|edge| transaction(edge.0) != LINK).unwrap_or(0);
+        edges.rotate_left(first);
+        let mut steps = Vec::new();
+        let mut from = transaction(edges[0].0);
+        for (_, to, relation) in edges {
+            let to = transaction(to);
             if to != LINK {
-                steps.push(Step { from, to, relation: self.relations[edge as usize] });
+                steps.push(Step { from, to, relation });
                 from = to;
             }
         }

@@ -130,7 +130,7 @@ fn anomaly<S: Specification>(
     let relations = others.iter().filter_map(|i| ordered(history, *i, call.invocation)).collect();
     let mut operations = others;
     operations.push(call.invocation);
-    words::anomaly(telling.kind(object, stuck), object.key.clone(), operations, relations, text)
+    Anomaly::new(telling.kind(object, stuck), object.key.clone(), operations, relations, text)
 }
 
 /// That one was completed before the other was invoked, if it was.

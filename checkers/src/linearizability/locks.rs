@@ -30,6 +30,7 @@ use super::specification::{Specification, Stuck, Timed};
 use super::words::{self, Skipped};
 use crate::analysis::{Found, Question};
 use crate::budget::Budget;
+use crate::finding::Anomaly;
 use crate::fold::words::told;
 use crate::models::AnomalyType;
 
@@ -189,7 +190,7 @@ impl Lease<'_> {
     fn anomaly(&self, kind: AnomalyType, found: &mut Found, ops: Vec<u32>, ordered: bool, text: String) {
         let relations = if ordered { vec![words::realtime(ops[0], ops[1])] } else { Vec::new() };
         let key = words::key_name(self.history, self.key);
-        found.add(kind, || words::anomaly(kind, key, ops, relations, text));
+        found.add(kind, || Anomaly::new(kind, key, ops, relations, text));
     }
 
     fn granted_twice(&self, found: &mut Found) {

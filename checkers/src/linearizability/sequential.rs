@@ -24,7 +24,7 @@ use super::registers::operations::{Does, Op, Registers};
 use super::words;
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
-use crate::finding::{Relation, RelationKind};
+use crate::finding::{Anomaly, Relation, RelationKind};
 use crate::fold::words::told;
 use crate::models::AnomalyType;
 
@@ -159,7 +159,7 @@ fn walk(lanes: &[Lane], state: &State, lane: usize) -> Option<State> {
 fn tell(history: &History, question: &Question, lanes: &[Lane], keys: &[KeyId], furthest: &State, found: &mut Found) {
     let waiting =
         |(lane, at): (&Lane, &u32)| lane.steps.get(*at as usize).filter(|_| lane.opens.is_none()).map(|s| s.op.index());
-    let operations: Vec<u32> = lanes.iter().zip(&furthest.at).filter_map(waiting).collect();
+    let next: Vec<u32> = lanes.iter().zip(&furthest.at).filter_map(waiting).collect();
     let before = |(lane, at): (&Lane, &u32)| {
         let (next, last) = (lane.steps.get(*at as usize)?, lane.steps.get((*at as usize).checked_sub(1)?)?);
         let (from, to) = (last.op.index(), next.op.index());
@@ -170,12 +170,12 @@ fn tell(history: &History, question: &Question, lanes: &[Lane], keys: &[KeyId], 
             reason: format!("#{to} follows #{from} in its session"),
         })
     };
-    let relations =
+    let relations: Vec<Relation> =
         lanes.iter().zip(&furthest.at).filter(|(lane, _)| lane.opens.is_none()).filter_map(before).collect();
     let value = |v: u32| words::value(history, v, question.assume.initial.as_ref());
     let holds = |(key, v): (&KeyId, &u32)| format!("{} = {}", history.key_name(*key), value(*v));
     let holds: Vec<String> = keys.iter().zip(&furthest.registers).map(holds).take(6).collect();
-    let told: Vec<String> = operations.iter().map(|op| told(history, *op)).collect();
+    let told: Vec<String> = next.iter().map(|op| told(history, *op)).collect();
     let placed: u32 = furthest.at.iter().sum();
     let text = format!(
         "no order of all operations keeps that of every session: the one that comes furthest places {placed} of them, \
@@ -183,6 +183,7 @@ fn tell(history: &History, question: &Question, lanes: &[Lane], keys: &[KeyId], 
         holds.join(", "),
         told.join("; ")
     );
+    let operations = next.into_iter().chain(relations.iter().map(|relation| relation.from)).collect();
     let kind = AnomalyType::Nonsequential;
-    found.add(kind, || words::anomaly(kind, None, operations, relations, text));
+    found.add(kind, || Anomaly::new(kind, None, operations, relations, text));
 }

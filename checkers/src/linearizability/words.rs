@@ -92,16 +92,5 @@ pub(crate) fn nonlinearizable(
     relations: Vec<Relation>,
     explanation: String,
 ) -> Anomaly {
-    anomaly(AnomalyType::Nonlinearizable, key, operations, relations, explanation)
-}
-
-/// An anomaly of any kind.
-pub(crate) fn anomaly(
-    kind: AnomalyType,
-    key: Option<String>,
-    operations: Vec<u32>,
-    relations: Vec<Relation>,
-    explanation: String,
-) -> Anomaly {
-    Anomaly { kind: kind.name().to_owned(), key, operations, relations, explanation }
+    Anomaly::new(AnomalyType::Nonlinearizable, key, operations, relations, explanation)
 }

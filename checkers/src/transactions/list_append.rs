@@ -38,6 +38,7 @@
 //! (or strictly serializable, or snapshot isolated, as asked), and the brute-force tests say so. Appends that no read
 //! shows leave room for orders that nobody looks for. Reads in `info` transactions are not used.
 
+pub mod online;
 mod orders;
 mod reads;
 mod runs;
@@ -50,26 +51,19 @@ use histories::{History, KeyId};
 use self::orders::Lists;
 use self::reads::Reads;
 use self::words::Words;
-use super::reading::{MOST_ROWS, Transactions};
-use super::telling::{some_objects, tell_cycles};
+use super::reading::Transactions;
+use super::telling::{some_objects, tell_cycles, within};
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
 use crate::fold::words as phrases;
 
 /// Finds the anomalies of lists that transactions read and append to.
 pub fn check(history: &History, question: &Question, budget: &Budget<'_>) -> Found {
-    let mut found = Found::default();
-    if let Err(exhausted) = look(history, question, &Meter::new(budget), &mut found) {
-        found.doubts.push(format!("{exhausted} before all transactions were looked at"));
-    }
-    found
+    within(budget, |meter, found| look(history, question, meter, found))
 }
 
 fn look(history: &History, question: &Question, meter: &Meter<'_>, found: &mut Found) -> Result<(), Exhausted> {
-    let txns = Transactions::read(history);
-    if txns.len() as usize >= MOST_ROWS {
-        return Err(Exhausted::Memory);
-    }
+    let txns = Transactions::read(history)?;
     let mut lists = Lists::new(&txns, meter)?;
     count(&lists, found);
     let mut reads = Reads::new(&lists, found);

@@ -45,27 +45,20 @@ use histories::{History, KeyId};
 use self::objects::{NONE, Objects, start};
 use self::reads::Reads;
 use self::words::Dependencies;
-use super::reading::{MOST_ROWS, Transactions};
-use super::telling::tell_cycles;
+use super::reading::Transactions;
+use super::telling::{tell_cycles, within};
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
 use crate::fold::words as phrases;
 
 /// Finds the anomalies of objects that transactions change and read by predicates.
 pub fn check(history: &History, question: &Question, budget: &Budget<'_>) -> Found {
-    let mut found = Found::default();
-    if let Err(exhausted) = look(history, question, &Meter::new(budget), &mut found) {
-        found.doubts.push(format!("{exhausted} before all transactions were looked at"));
-    }
-    found
+    within(budget, |meter, found| look(history, question, meter, found))
 }
 
 fn look(history: &History, question: &Question, meter: &Meter<'_>, found: &mut Found) -> Result<(), Exhausted> {
     let start = start(history);
-    let txns = Transactions::read_after(history, start);
-    if txns.len() as usize >= MOST_ROWS {
-        return Err(Exhausted::Memory);
-    }
+    let txns = Transactions::read_after(history, start)?;
     let mut objects = Objects::new(&txns, start, meter)?;
     count(&objects, found);
     let mut reads = Reads::new(&mut objects);

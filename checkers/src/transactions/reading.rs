@@ -18,13 +18,14 @@
 use histories::{EventIndex, Function, History, KeyId, Kind, MicroFunction, MicroOp, Payload};
 use rustc_hash::FxHashMap;
 
+use crate::budget::Exhausted;
 use crate::graphs::Relations;
 
 /// Number of a transaction; below [`Transactions::node_count`] it is a node.
 pub(super) type Row = u32;
 
 /// Rows are numbered below this, so that a bit of a row is free.
-pub(super) const MOST_ROWS: usize = 1 << 31;
+const MOST_ROWS: usize = 1 << 31;
 
 /// Bit of a length that says that the steps are in `singles`.
 const SINGLE: u32 = 1 << 31;
@@ -53,18 +54,24 @@ pub(super) struct Transactions<'h> {
 
 impl<'h> Transactions<'h> {
     /// All transactions of a history.
-    pub(super) fn read(history: &'h History) -> Self {
+    ///
+    /// # Errors
+    /// If there are too many to be numbered.
+    pub(super) fn read(history: &'h History) -> Result<Self, Exhausted> {
         Self::read_after(history, None)
     }
 
     /// All transactions of a history, and the end of a custom operation as one without steps.
-    pub(super) fn read_after(history: &'h History, start: Option<EventIndex>) -> Self {
+    ///
+    /// # Errors
+    /// As [`Transactions::read`].
+    pub(super) fn read_after(history: &'h History, start: Option<EventIndex>) -> Result<Self, Exhausted> {
         let mut all = Transactions { start, ..Transactions::empty(history) };
         let unsure = all.read_certain();
         all.read_uncertain(&unsure);
         all.foreign.sort_unstable();
         all.foreign.dedup();
-        all
+        if all.len() as usize >= MOST_ROWS { Err(Exhausted::Memory) } else { Ok(all) }
     }
 
     fn empty(history: &'h History) -> Self {

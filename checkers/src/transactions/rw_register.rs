@@ -44,8 +44,8 @@ use self::versions::{NONE, Touch, Versions};
 use self::words::{Dependencies, Words};
 use super::edges::Edges;
 use super::groups::Groups;
-use super::reading::{MOST_ROWS, Row, Transactions};
-use super::telling::{some_objects, tell_cycles};
+use super::reading::{Row, Transactions};
+use super::telling::{some_objects, tell_cycles, within};
 use crate::analysis::{Found, Question};
 use crate::budget::{Budget, Exhausted, Meter};
 use crate::fold::words as phrases;
@@ -54,18 +54,11 @@ use crate::models::AnomalyType;
 
 /// Finds the anomalies of registers that transactions read and write.
 pub fn check(history: &History, question: &Question, budget: &Budget<'_>) -> Found {
-    let mut found = Found::default();
-    if let Err(exhausted) = look(history, question, &Meter::new(budget), &mut found) {
-        found.doubts.push(format!("{exhausted} before all transactions were looked at"));
-    }
-    found
+    within(budget, |meter, found| look(history, question, meter, found))
 }
 
 fn look(history: &History, question: &Question, meter: &Meter<'_>, found: &mut Found) -> Result<(), Exhausted> {
-    let txns = Transactions::read(history);
-    if txns.len() as usize >= MOST_ROWS {
-        return Err(Exhausted::Memory);
-    }
+    let txns = Transactions::read(history)?;
     let mut versions = Versions::new(&txns, question.assume.initial.as_ref(), meter)?;
     let touches = touches(&mut versions);
     let versions = versions;
@@ -76,7 +69,8 @@ fn look(history: &History, question: &Question, meter: &Meter<'_>, found: &mut F
     for cycle in &orders.cycles {
         found.add(AnomalyType::CyclicVersions, || Words::new(&versions).cyclic_versions(cycle));
     }
-    let edges = edges(&versions, &touches, &orders);
+    let assumed = question.assume.writes_follow_reads_keys && orders.cycles.is_empty();
+    let edges = edges(&versions, &touches, &orders, assumed);
     let reasons = Dependencies { versions: &versions, touches: &touches, orders: &orders };
     tell_cycles(&txns, edges, false, question, &reasons, found, meter)
 }
@@ -104,8 +98,8 @@ fn count(versions: &Versions<'_, '_>, found: &mut Found) {
     }
 }
 
-/// The dependencies between transactions.
-fn edges(versions: &Versions<'_, '_>, touches: &[Touch], orders: &Orders) -> Edges {
+/// The dependencies between transactions. `assumed` says whether it was assumed that updates order the versions.
+fn edges(versions: &Versions<'_, '_>, touches: &[Touch], orders: &Orders, assumed: bool) -> Edges {
     let mut edges = Edges::with_capacity(touches.len() + orders.before.len() * 2);
     let (groups, readers) = readers(versions, touches);
     let mut writers: Vec<Row> = Vec::new();
@@ -120,7 +114,7 @@ fn edges(versions: &Versions<'_, '_>, touches: &[Touch], orders: &Orders) -> Edg
         for before in &orders.before[orders.of_version.range(version)] {
             let Some(next) = versions.writer(before.to) else { continue };
             writers.push(next);
-            if let Some(writer) = writer.filter(|_| before.source != Source::Update) {
+            if let Some(writer) = writer.filter(|_| assumed || before.source != Source::Update) {
                 edges.push(writer, next, versions.txns.ww(writer, next));
             }
         }

@@ -5,7 +5,7 @@ use histories::{KeyId, Scalar};
 use super::edges::Edges;
 use super::reading::{Row, Transactions};
 use crate::analysis::{Found, Question};
-use crate::budget::{Exhausted, Meter};
+use crate::budget::{Budget, Exhausted, Meter};
 use crate::finding::{Anomaly, Relation, RelationKind};
 use crate::fold::words;
 use crate::graphs::{Cycle, Graph, Order, Relations, Step, cycles};
@@ -91,6 +91,15 @@ impl<'t, 'h> Case<'t, 'h> {
         self.anomaly.explanation = explanation;
         self.anomaly
     }
+}
+
+/// Looks at transactions as far as a budget goes, and says so where it does not go far enough.
+pub(super) fn within(budget: &Budget<'_>, look: impl FnOnce(&Meter<'_>, &mut Found) -> Result<(), Exhausted>) -> Found {
+    let mut found = Found::default();
+    if let Err(exhausted) = look(&Meter::new(budget), &mut found) {
+        found.doubts.push(format!("{exhausted} before all transactions were looked at"));
+    }
+    found
 }
 
 /// Searches the cycles that some edges make and that matter to a question, and tells of them.

@@ -6,6 +6,7 @@ use super::causal::Suspect;
 use super::order::{Parents, way};
 use super::table::Table;
 use super::trace::{Flaw, FlawKind, Trace};
+use crate::analysis::Found;
 use crate::finding::{Anomaly, Relation, RelationKind};
 use crate::fold::words;
 use crate::models::AnomalyType;
@@ -41,6 +42,21 @@ impl Evidence<'_> {
 
     fn told(&self, node: u32) -> String {
         words::told(self.history, self.event(node))
+    }
+
+    /// What there is to look at, as so many of these, and the reads that are wrong by themselves.
+    pub(crate) fn begin(&self, units: &'static str, kind_of: impl Fn(&Flaw) -> AnomalyType) -> Found {
+        let trace = self.trace;
+        let sessions = trace.session_of.iter().max().map_or(0, |last| u64::from(*last) + 1);
+        let mut found = Found { doubts: trace.doubts.clone(), ..Found::default() };
+        found.checked =
+            [(units, trace.lanes.items().len() as u64), ("keys", trace.key_count() as u64), ("sessions", sessions)]
+                .into();
+        for flaw in &trace.flaws {
+            let kind = kind_of(flaw);
+            found.add(kind, || self.flaw(kind, flaw));
+        }
+        found
     }
 
     /// A read that is wrong by itself.
@@ -92,12 +108,7 @@ impl Evidence<'_> {
             ),
             false => {
                 let from = self.event(suspect.from);
-                case.add(Relation {
-                    from,
-                    to: reader,
-                    kind: RelationKind::Wr,
-                    reason: format!("#{reader} read what #{from} wrote"),
-                });
+                case.add(read_from(reader, from));
                 format!(
                     "{} as #{from} had written it, but #{missed} ({}) had replaced that, and comes before #{reader} in \
                      the causal order",
@@ -123,12 +134,7 @@ impl Evidence<'_> {
         } else {
             let from = self.event(suspect.from);
             case.name(missed);
-            case.add(Relation {
-                from,
-                to: reader,
-                kind: RelationKind::Wr,
-                reason: format!("#{reader} read what #{from} wrote"),
-            });
+            case.add(read_from(reader, from));
             format!(
                 "{} as #{from} had written it. To explain what {} read, #{missed} ({}) has to come both before and \
                  after #{from}",
@@ -206,6 +212,11 @@ impl Evidence<'_> {
         };
         case.add(Relation { from: a, to: b, kind, reason });
     }
+}
+
+fn read_from(reader: u32, writer: u32) -> Relation {
+    let reason = format!("#{reader} read what #{writer} wrote");
+    Relation { from: writer, to: reader, kind: RelationKind::Wr, reason }
 }
 
 impl Case {

@@ -73,10 +73,8 @@ pub fn check(history: &History, question: &Question, budget: &Budget<'_>) -> Fou
 /// Looks at a history for these levels. `initial` is the value of every register at the start, where that is not nothing.
 pub fn levels(history: &History, levels: Levels, initial: Option<&Scalar>, meter: &Meter<'_>) -> Found {
     let trace = Trace::new(history, Grain::Operation, initial);
-    let mut looking = Looking { evidence: Evidence { history, trace: &trace }, found: Found::default(), meter };
-    looking.found.doubts.clone_from(&trace.doubts);
-    looking.count();
-    looking.flaws();
+    let evidence = Evidence { history, trace: &trace };
+    let mut looking = Looking { evidence, found: evidence.begin("operations", kind_of), meter };
     if let Err(exhausted) = looking.look(levels) {
         looking.found.doubts.push(format!("Not everything was looked at: {exhausted}."));
     }
@@ -90,25 +88,6 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    fn count(&mut self) {
-        let trace = self.evidence.trace;
-        let sessions = trace.session_of.iter().max().map_or(0, |last| u64::from(*last) + 1);
-        self.found.checked = [
-            ("operations", trace.lanes.items().len() as u64),
-            ("keys", trace.key_count() as u64),
-            ("sessions", sessions),
-        ]
-        .into();
-    }
-
-    fn flaws(&mut self) {
-        let evidence = self.evidence;
-        for flaw in &evidence.trace.flaws {
-            let kind = kind_of(flaw);
-            self.found.add(kind, || evidence.flaw(kind, flaw));
-        }
-    }
-
     fn look(&mut self, levels: Levels) -> Result<(), Exhausted> {
         let trace = self.evidence.trace;
         if levels.guarantees {

@@ -85,10 +85,8 @@ impl Level {
 /// is not nothing.
 pub fn check(history: &History, levels: &[Level], initial: Option<&Scalar>, meter: &Meter<'_>) -> Found {
     let trace = Trace::new(history, Grain::Transaction, initial);
-    let mut looking = Looking { evidence: Evidence { history, trace: &trace }, found: Found::default(), meter };
-    looking.found.doubts.clone_from(&trace.doubts);
-    looking.count();
-    looking.flaws();
+    let evidence = Evidence { history, trace: &trace };
+    let mut looking = Looking { evidence, found: evidence.begin("transactions", kind_of), meter };
     if let Err(exhausted) = looking.look(levels) {
         looking.found.doubts.push(format!("Not everything was looked at: {exhausted}."));
     }
@@ -102,25 +100,6 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    fn count(&mut self) {
-        let trace = self.evidence.trace;
-        let sessions = trace.session_of.iter().max().map_or(0, |last| u64::from(*last) + 1);
-        self.found.checked = [
-            ("transactions", trace.lanes.items().len() as u64),
-            ("keys", trace.key_count() as u64),
-            ("sessions", sessions),
-        ]
-        .into();
-    }
-
-    fn flaws(&mut self) {
-        let evidence = self.evidence;
-        for flaw in &evidence.trace.flaws {
-            let kind = kind_of(flaw);
-            self.found.add(kind, || evidence.flaw(kind, flaw));
-        }
-    }
-
     fn look(&mut self, levels: &[Level]) -> Result<(), Exhausted> {
         let trace = self.evidence.trace;
         let Order { nodes, components } = order(&Parents::of_trace(trace), &trace.by_completion);

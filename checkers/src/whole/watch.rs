@@ -3,6 +3,9 @@
 //! Registers are watched by their zones: see [`crate::linearizability::online`]. Whether an object is a register shows with its
 //! first write or compare-and-set; what happened to it before is kept until then and looked at in one go. An object that
 //! is also incremented, added to or appended to is none, and is not watched.
+//!
+//! Lists that transactions append to are watched by their dependencies: see [`crate::transactions::list_append::online`].
+//! Registers that transactions write, and causal consistency and PRAM, are judged at the end only.
 
 use histories::{EventIndex, Function, Guarantee, History};
 use rustc_hash::FxHashMap;
@@ -10,11 +13,13 @@ use rustc_hash::FxHashMap;
 use crate::checker::{About, Checker};
 use crate::finding::{Finding, Observed};
 use crate::linearizability::online::OnlineRegisters;
+use crate::transactions::list_append::online::OnlineLists;
 
 /// One guarantee that is judged at the end, with what can be told of it before.
 pub(crate) struct AtTheEnd {
     guarantee: Guarantee,
     registers: Option<Registers>,
+    lists: Option<OnlineLists>,
     violations: u64,
 }
 
@@ -37,7 +42,7 @@ impl AtTheEnd {
         let watched = guarantee == Guarantee::Linearizable;
         let registers =
             watched.then(|| Registers { online: OnlineRegisters::new(None), objects: FxHashMap::default() });
-        AtTheEnd { guarantee, registers, violations: 0 }
+        AtTheEnd { guarantee, registers, lists: OnlineLists::new(guarantee), violations: 0 }
     }
 }
 
@@ -76,6 +81,9 @@ impl Checker for AtTheEnd {
     fn step(&mut self, history: &History, event: EventIndex) {
         if let Some(registers) = &mut self.registers {
             self.violations += registers.step(history, event);
+        }
+        if let Some(lists) = &mut self.lists {
+            self.violations += u64::from(lists.step(history, event).is_some());
         }
     }
 

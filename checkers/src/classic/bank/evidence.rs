@@ -2,7 +2,7 @@
 
 use histories::{EventIndex, History};
 
-use crate::classic::{anomaly, relation};
+use crate::classic::relation;
 use crate::finding::{Anomaly, RelationKind};
 use crate::fold::words;
 use crate::models::AnomalyType;
@@ -41,13 +41,13 @@ impl Evidence<'_> {
             relations.push(relation(self.read, transfer, RelationKind::Rw, reason));
         }
         let operations = from.into_iter().chain(half).chain([self.read]).collect();
-        anomaly(AnomalyType::WrongTotal, None, operations, relations, explanation)
+        Anomaly::new(AnomalyType::WrongTotal, None, operations, relations, explanation)
     }
 
     pub(super) fn overdrawn(self, account: &str, balance: i128) -> Anomaly {
         let told = words::told(self.history, self.read);
         let explanation = format!("{told}: account {account} holds {balance}, and none may be overdrawn");
-        anomaly(AnomalyType::NegativeBalance, Some(account.to_owned()), vec![self.read], Vec::new(), explanation)
+        Anomaly::new(AnomalyType::NegativeBalance, Some(account.to_owned()), vec![self.read], Vec::new(), explanation)
     }
 
     pub(super) fn missing(self, account: &str, total: Total) -> Anomaly {
@@ -68,6 +68,6 @@ impl Evidence<'_> {
             explanation += &format!("; the first read (#{first}) shows which accounts there are");
         }
         let operations = first.into_iter().chain([self.read]).collect();
-        anomaly(kind, Some(account.to_owned()), operations, Vec::new(), explanation)
+        Anomaly::new(kind, Some(account.to_owned()), operations, Vec::new(), explanation)
     }
 }

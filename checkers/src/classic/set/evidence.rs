@@ -3,7 +3,7 @@
 use histories::{EventIndex, History, KeyId, Kind};
 
 use super::life::{Element, NEVER, Read};
-use crate::classic::{anomaly, name, relation};
+use crate::classic::{name, relation};
 use crate::finding::{Anomaly, Relation, RelationKind};
 use crate::fold::words;
 use crate::models::AnomalyType;
@@ -16,7 +16,7 @@ pub(super) struct Evidence<'h> {
 
 impl Evidence<'_> {
     fn case(self, kind: AnomalyType, ops: Vec<u32>, relations: Vec<Relation>, explanation: String) -> Anomaly {
-        anomaly(kind, name(self.history, self.key), ops, relations, explanation)
+        Anomaly::new(kind, name(self.history, self.key), ops, relations, explanation)
     }
 
     fn told(self, invocation: u32) -> String {

@@ -108,6 +108,11 @@ pub(super) fn elements(history: &History, read: Payload) -> Option<&[ValueId]> {
     }
 }
 
+/// Whether a read is one of a list, answered or not.
+pub(super) fn is_list_read(read: Payload) -> bool {
+    matches!(read, Payload::List { .. } | Payload::Unknown | Payload::Value(ValueId::NULL))
+}
+
 /// Whether both lists are the same. Without a way out early, so that the compiler can take many elements at once.
 #[inline]
 pub(super) fn same(a: &[ValueId], b: &[ValueId]) -> bool {
@@ -359,8 +364,7 @@ impl List {
             Payload::List { start, len } if len > self.len || self.reader == NONE => {
                 (self.start, self.len, self.reader) = (start, len, row);
             }
-            Payload::List { .. } | Payload::Unknown | Payload::Value(ValueId::NULL) => {}
-            _ => self.spoiled = true,
+            _ => self.spoiled |= !is_list_read(read),
         }
     }
 

@@ -85,7 +85,7 @@ impl Reads<'_, '_, '_> {
         if self.lists.txns.is_failed(writer) {
             return;
         }
-        self.depends(row, key, read, writer, self.lists.is_intermediate(list, append));
+        self.depends(row, key, read, writer, self.is_intermediate_of(strange, append));
         let position = self.lists.positions[append as usize];
         if position == NONE || writer == row {
             return;
@@ -94,6 +94,17 @@ impl Reads<'_, '_, '_> {
         if let Some((_, writer)) = next.filter(|(next, _)| !read.contains(&self.lists.order(list)[*next])) {
             self.edges.push(row, writer, Relations::RW);
         }
+    }
+
+    /// Whether a strange read ends with an append to which its transaction added one that is not in the read. If it is,
+    /// the list is torn, and no version between the two was seen.
+    fn is_intermediate_of(&self, strange: &Strange<'_>, append: u32) -> bool {
+        let (lists, list) = (self.lists, strange.key.0 as usize);
+        let row = lists.rows[append as usize];
+        let of_list = lists.appends.range(list);
+        let last = (append as usize..of_list.end).take_while(|a| lists.rows[*a] == row).last();
+        let seen = last.is_some_and(|last| strange.read.contains(&lists.values[last]));
+        lists.is_intermediate(list, append) && !seen
     }
 }
 

@@ -19,16 +19,16 @@ use crate::transactions::reading::Row;
 
 /// What a transaction knows of one list.
 #[derive(Default)]
-struct Known<'h> {
+pub(super) struct Known<'h> {
     /// What it read last.
-    read: Option<&'h [ValueId]>,
+    pub(super) read: Option<&'h [ValueId]>,
     /// What it appended since.
-    appended: Vec<ValueId>,
+    pub(super) appended: Vec<ValueId>,
 }
 
 impl Known<'_> {
     /// Whether an answer is as expected.
-    fn allows(&self, answer: &[ValueId]) -> bool {
+    pub(super) fn allows(&self, answer: &[ValueId]) -> bool {
         match self.read {
             None => answer.ends_with(&self.appended),
             Some(read) => {

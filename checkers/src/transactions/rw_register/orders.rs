@@ -22,7 +22,7 @@
 //! version its direct predecessors. As long as every process does one thing at a time, no more versions are at hand
 //! than there are processes.
 //!
-//! The second and the third are assumed if the question says so, the others hold always.
+//! The second and the third are assumed if the question says so, the others hold always, the last with a restriction.
 //!
 //! # Why nothing needs to be assumed of updates
 //!
@@ -31,6 +31,11 @@
 //! `wfr-keys?`). Below that nothing may follow from it, and nothing does: such a pair makes no `ww`, in place of which
 //! the `wr` stands already, only the `rw` of others that read `a`; and where it contradicts the other sources it is left
 //! out in silence, since the `G1c` tells of that.
+//!
+//! With `writes_follow_reads_keys` it is assumed below read committed, too. Then such a pair makes a `ww` as all others do,
+//! and a contradiction is told of: what was a `G1c` may be a `G0` or `cyclic-versions`, which rule out read uncommitted. No
+//! other model is judged otherwise. Where the sources contradict each other anywhere, `cyclic-versions` says enough, and
+//! no such pair makes a `ww`.
 //!
 //! # When the sources contradict each other
 //!
@@ -103,7 +108,7 @@ pub(super) fn orders(
     }
     sources.push(updates(versions, touches));
     meter.spend(sources.iter().map(|s| s.len() as u64).sum())?;
-    let cycles = drop_cycles(versions, &mut sources);
+    let cycles = drop_cycles(versions, &mut sources, assume.writes_follow_reads_keys);
     Ok(collect(versions, sources, cycles))
 }
 
@@ -273,8 +278,8 @@ impl Sweep<'_> {
     }
 }
 
-/// Takes out, register by register, each source that would close a cycle.
-fn drop_cycles(versions: &Versions<'_, '_>, sources: &mut [Vec<Before>]) -> Vec<VersionCycle> {
+/// Takes out, register by register, each source that would close a cycle. Of updates it tells only if they were assumed.
+fn drop_cycles(versions: &Versions<'_, '_>, sources: &mut [Vec<Before>], updates: bool) -> Vec<VersionCycle> {
     let mut found = Vec::new();
     let all: Vec<Before> = sources.iter().flatten().copied().collect();
     let suspects = cyclic(versions, &all);
@@ -287,7 +292,7 @@ fn drop_cycles(versions: &Versions<'_, '_>, sources: &mut [Vec<Before>]) -> Vec<
         let of_suspects: Vec<Before> = source.iter().filter(|b| suspected(b)).copied().collect();
         let together: Vec<Before> = kept.iter().chain(&of_suspects).copied().collect();
         let bad = cyclic(versions, &together);
-        let told = source.first().is_some_and(|b| b.source != Source::Update);
+        let told = source.first().is_some_and(|b| updates || b.source != Source::Update);
         for (key, cycles) in bad.iter().filter(|_| told) {
             found.extend(cycles.iter().map(|steps| VersionCycle { key: *key, steps: steps.clone() }));
         }
