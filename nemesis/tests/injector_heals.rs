@@ -242,6 +242,21 @@ fn a_disk_misbehaves_in_every_way_that_is_installed_and_each_is_counted() {
 }
 
 #[test]
+fn a_node_that_ended_on_a_bad_disk_is_started_again_and_it_is_told() {
+    let fake = Fake::new(2);
+    let mut injector = injector(&fake, 2);
+    let bad = Fault::Disk { target: Target::All, misbehaves: DiskFault::new(Effect::Hang) };
+    let (id, _) = install(&mut injector, &bad);
+    fake.dies(1);
+    let healed = injector.heal(id);
+    assert_eq!((healed.took_effect["nodes_restarted"].clone(), fake.is(1)), (serde_json::json!(["n2"]), "running"));
+    let (id, _) = install(&mut injector, &bad);
+    let (killed, _) = install(&mut injector, &kill(1));
+    assert_eq!(injector.heal(id).took_effect["nodes_restarted"], serde_json::json!([]), "it is to be dead");
+    injector.heal(killed);
+}
+
+#[test]
 fn a_power_cut_tells_what_was_lost() {
     let fake = Fake::new(1);
     let mut injector = injector(&fake, 1);

@@ -91,6 +91,9 @@ pub struct TestArgs {
     /// A schedule written by hand (TOML) instead of one drawn from the seed.
     #[arg(long, value_name = "FILE", conflicts_with = "faults")]
     pub schedule: Option<PathBuf>,
+    /// Leave out faults that this machine does not offer (`splitbrain doctor`), and say so, rather than refuse to run.
+    #[arg(long)]
+    pub allow_degraded: bool,
     /// Number of nodes.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
     pub nodes: u64,

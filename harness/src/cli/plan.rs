@@ -96,7 +96,8 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
     // Only a run that a person follows by itself waits for that person.
     let hold = args.fail_fast && args.system.is_some() && args.format == Format::Text && std::io::stdin().is_terminal();
     let (fail_fast, runs) = (args.fail_fast, args.runs.clone());
-    Ok(RunSpec { plan, system, options, runs, rung, pcap: args.pcap, again, fail_fast, hold })
+    let (allow_degraded, pcap) = (args.allow_degraded, args.pcap);
+    Ok(RunSpec { plan, system, options, runs, rung, pcap, allow_degraded, again, fail_fast, hold })
 }
 
 fn rung_of(args: &TestArgs) -> Result<Option<Rung>, Failure> {
@@ -266,6 +267,9 @@ fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
     }
     if args.pcap {
         words.push("--pcap".to_owned());
+    }
+    if args.allow_degraded {
+        words.push("--allow-degraded".to_owned());
     }
     words.join(" ")
 }

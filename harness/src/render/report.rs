@@ -2,6 +2,7 @@
 
 use checkers::Observed;
 use histories::{EventIndex, Guarantee, History};
+use nemesis::fault::Fault;
 
 use super::evidence::{duration, operation, wrap};
 use super::style::{COST, DIM, Painted, STRONG};
@@ -125,7 +126,13 @@ fn effect(fault: &FaultRecord) -> String {
             Some(format!("{count} {}", if count == 1 { one } else { many }))
         })
         .collect();
+    let did = did.into_iter().chain(clocks(fault)).collect::<Vec<_>>();
     let mut text = format!("{}: {}", names.join(" "), did.join(", "));
+    let restarted = fault.took_effect["nodes_restarted"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let restarted: Vec<&str> = restarted.iter().filter_map(|node| node.as_str()).collect();
+    if !restarted.is_empty() {
+        text.push_str(&format!("; {} ended and was started again", restarted.join(" ")));
+    }
     if let Some(outcome) = fault.outcome.as_object() {
         for (outcome, reason) in outcome {
             text.push_str(&format!(" ({outcome}: {})", reason.as_str().unwrap_or_default()));
@@ -134,12 +141,26 @@ fn effect(fault: &FaultRecord) -> String {
     text
 }
 
+/// `-86 ms`: in which way the clocks were wrong.
+fn clocks(fault: &FaultRecord) -> Option<String> {
+    match serde_json::from_value(fault.asked["spec"].clone()).ok()? {
+        Fault::Clock { change, .. } => Some(change.to_string()),
+        _ => None,
+    }
+}
+
 /// What counts as having taken effect, in the words of a sentence.
-const EFFECTS: [(&str, &str, &str); 4] = [
+const EFFECTS: [(&str, &str, &str); 10] = [
     ("packets_dropped", "packet dropped", "packets dropped"),
+    ("packets_hit", "packet hit", "packets hit"),
+    ("operations_hit", "operation hit", "operations hit"),
     ("machines_gone", "machine gone", "machines gone"),
     ("processes_killed", "process killed", "processes killed"),
+    ("processes_ended", "process ended", "processes ended"),
     ("processes_stopped", "process stopped", "processes stopped"),
+    ("bytes_lost", "byte lost", "bytes lost"),
+    ("names_lost", "file name lost", "file names lost"),
+    ("unsynced_bytes_kept", "unsynced byte kept", "unsynced bytes kept"),
 ];
 
 fn operations(report: &Report) -> String {

@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use nemesis::disk::DiskSpec;
 use nemesis::hosts::{Exit, HostId, HostSpec, Hosts, HostsConfig, HostsError, ProcessSpec, Rung};
 use nemesis::seed::Seed;
 use systems_under_test::{BoxFuture, Client, ClientContext, Cluster, Dial, NodeContext, Options, Probe, Role, System};
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::equipment::Equipment;
 use crate::failure::Failure;
 use crate::rundir::RunDir;
 
@@ -43,6 +45,8 @@ pub struct ClusterSpec {
     pub rung: Option<Rung>,
     /// Where packets are recorded, if asked for.
     pub pcap: Option<PathBuf>,
+    /// What hosts of nodes are to have.
+    pub equipment: Equipment,
 }
 
 /// Running nodes.
@@ -57,6 +61,7 @@ pub struct RunningCluster {
     names: Vec<Arc<str>>,
     dir: RunDir,
     broken: Broken,
+    equipment: Equipment,
 }
 
 /// The first failure of our own to open a connection: it says nothing about the store.
@@ -73,9 +78,8 @@ impl RunningCluster {
         let names: BTreeMap<String, Ipv4Addr> = addresses.iter().cloned().collect();
         let own_program = std::env::current_exe()
             .map_err(|e| Failure::harness("cannot find the path of this program").because(&e))?;
-        let add = |name: &str, address, keep| {
-            hosts.add(HostSpec { names: names.clone(), keep, ..HostSpec::new(name, address) }).map_err(hosts_failure)
-        };
+        let host = |name: &str, address, keep| HostSpec { names: names.clone(), keep, ..HostSpec::new(name, address) };
+        let mut equipment = spec.equipment;
         let mut nodes = Vec::new();
         for (position, (name, address)) in addresses.iter().enumerate() {
             let data_dir = make_node_dir(dir, name)?;
@@ -87,12 +91,14 @@ impl RunningCluster {
                 own_program: own_program.clone(),
             };
             let process = node_process(&*spec.system, &spec.options, &context, dir)?;
-            let host = add(name, *address, vec![data_dir, PathBuf::from(&process.argv[0])])?;
+            let keep = vec![data_dir.clone(), PathBuf::from(&process.argv[0])];
+            let host = add_node(&hosts, host(name, *address, keep), &data_dir, &mut equipment)?;
             hosts.spawn(host, process).map_err(hosts_failure)?;
             nodes.push(host);
         }
-        let clients = add("clients", Ipv4Addr::new(10, 77, 0, 201), Vec::new())?;
-        let observer = add("observer", Ipv4Addr::new(10, 77, 0, 251), Vec::new())?;
+        let add =
+            |name: &str, last| hosts.add(host(name, Ipv4Addr::new(10, 77, 0, last), Vec::new())).map_err(hosts_failure);
+        let (clients, observer) = (add("clients", 201)?, add("observer", 251)?);
         Ok(RunningCluster {
             hosts: Arc::new(hosts),
             system: spec.system,
@@ -104,7 +110,23 @@ impl RunningCluster {
             cluster,
             dir: dir.clone(),
             broken: Broken::default(),
+            equipment,
         })
+    }
+
+    /// What the hosts of nodes have.
+    pub fn equipment(&self) -> &Equipment {
+        &self.equipment
+    }
+
+    /// Copies what is on the nodes' simulated disks to where their data would be without them, for people to look at.
+    pub fn save_disks(&self) {
+        for (name, host) in self.names.iter().zip(&self.nodes) {
+            let Some(disk) = self.hosts.disk(*host) else { continue };
+            if let Err(error) = disk.export(&self.dir.node(name).join("data")) {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a disk could not be saved");
+            }
+        }
     }
 
     /// The hosts.
@@ -267,7 +289,25 @@ impl RunningCluster {
         serde_json::json!({
             "packets": wire.total(),
             "lag_us": { "worst": wire.lag().worst_us, "mean": wire.lag().mean_us },
+            "links": self.links(),
         })
+    }
+
+    /// What each link did that carried anything, by the names of its ends.
+    fn links(&self) -> serde_json::Map<String, serde_json::Value> {
+        let clients = [(Arc::from("clients"), self.clients), (Arc::from("observer"), self.observer)];
+        let ends: Vec<(Arc<str>, HostId)> =
+            self.names.iter().cloned().zip(self.nodes.iter().copied()).chain(clients).collect();
+        let mut links = serde_json::Map::new();
+        for (from, a) in &ends {
+            for (to, b) in &ends {
+                let stats = self.hosts.wire().stats(*a, *b);
+                if stats.sent > 0 {
+                    links.insert(format!("{from} → {to}"), serde_json::json!(stats));
+                }
+            }
+        }
+        links
     }
 
     /// Stops every process of every node where it is.
@@ -294,6 +334,31 @@ fn make_node_dir(dir: &RunDir, name: &str) -> Result<PathBuf, Failure> {
     std::fs::create_dir_all(&data)
         .map_err(|e| Failure::file(crate::failure::HARNESS, "make the directory", &data, &e))?;
     Ok(data)
+}
+
+/// Makes the host of a node, with as much of the equipment as is to be had; what one node cannot have none has.
+fn add_node(hosts: &Hosts, spec: HostSpec, data: &Path, equipment: &mut Equipment) -> Result<HostId, Failure> {
+    let wanted = equipment.clone();
+    let mut why: Option<String> = None;
+    for had in wanted.ladder() {
+        let disk = had.disk.then(|| DiskSpec::new(data));
+        match hosts.add(HostSpec { clock: had.clock, disk, ..spec.clone() }) {
+            Ok(host) => {
+                if let Some(why) = why {
+                    let lacking = wanted.lacking.clone();
+                    *equipment = had.instead_of(&wanted, &why);
+                    equipment.lacking.extend(lacking);
+                }
+                if let Some(disk) = hosts.disk(host) {
+                    disk.import(data).map_err(|e| Failure::harness("cannot put files on a disk").because(&e))?;
+                }
+                return Ok(host);
+            }
+            Err(error @ HostsError::Host { .. }) => drop(why.get_or_insert(error.to_string())),
+            Err(error) => return Err(hosts_failure(error)),
+        }
+    }
+    Err(Failure::harness("the hosts of the run").help(why.unwrap_or_default()))
 }
 
 fn node_process(

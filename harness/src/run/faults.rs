@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 
 use super::cluster::RunningCluster;
 use super::record::Recorder;
+use super::watching::{ClockWatch, LeaderWatch};
 use crate::clock::RunClock;
 use crate::failure::Failure;
 use crate::plan::Plan;
@@ -26,6 +27,7 @@ pub struct Nemesis {
     driver: Driver,
     tail: Option<OutputTail>,
     leader: Option<LeaderWatch>,
+    clocks: Option<ClockWatch>,
     injector: Arc<Mutex<Injector<Arc<Hosts>>>>,
     exits: Option<Receiver<Exit>>,
     /// Nodes that ended although nobody ended them.
@@ -57,6 +59,8 @@ impl Nemesis {
             .map_err(|e| Failure::harness("the ledger").because(&e))?;
         let tail = plan.schedule.watches_output().then(|| OutputTail::new(cluster.outputs()));
         let leader = plan.schedule.watches_leader().then(|| LeaderWatch::start(cluster.clone()));
+        let has_clocks = cluster.equipment().clock;
+        let clocks = has_clocks.then(|| ClockWatch::start(cluster.clone(), recorder.clone()));
         Ok(Nemesis {
             exits: cluster.exits(),
             injector: Arc::new(Mutex::new(injector)),
@@ -66,6 +70,7 @@ impl Nemesis {
             driver,
             tail,
             leader,
+            clocks,
             unexpected: Vec::new(),
             records: Vec::new(),
             ids: Vec::new(),
@@ -89,6 +94,11 @@ impl Nemesis {
     }
 
     async fn inject(&mut self, id: FaultId, fault: Fault) {
+        if let Some(why) = self.cluster.equipment().refuses(&fault) {
+            self.recorder
+                .nemesis(fault.name(), json!({ "id": id, "asked": { "spec": fault }, "outcome": { "skipped": why } }));
+            return;
+        }
         let leader = if fault.needs_leader() { self.cluster.leader().await } else { None };
         let targets = fault.resolve(self.cluster.nodes().len(), leader);
         let names = fault.names();
@@ -106,6 +116,7 @@ impl Nemesis {
             value["leader"] = json!(leader.and_then(|l| self.cluster.name(l)).as_deref());
         }
         self.recorder.nemesis(effect.f, value);
+        self.look_at_clocks();
         tracing::info!(fault = effect.f, outcome = ?effect.outcome, "injected");
         if let Outcome::Indeterminate(reason) = &effect.outcome {
             self.skipped.push(format!("it is not known whether {} took hold: {reason}", effect.f));
@@ -163,6 +174,7 @@ impl Nemesis {
         value["fault"] = effect.asked["fault"].clone();
         value["remaining"] = json!(self.installed().len());
         self.recorder.nemesis(effect.f, value);
+        self.look_at_clocks();
         tracing::info!(fault = %effect.asked["fault"], outcome = ?effect.outcome, "healed");
         let to_ms = self.clock.elapsed_ms();
         let Some(position) = self.ids.iter().position(|known| *known == id) else { return };
@@ -173,6 +185,14 @@ impl Nemesis {
             record.healing = Some(reason.clone());
         }
         merge(&mut record.took_effect, &effect.took_effect);
+    }
+
+    fn look_at_clocks(&self) {
+        let Some(clocks) = &self.clocks else { return };
+        let is_wrong = |injector: &Injector<Arc<Hosts>>| {
+            injector.installed().iter().any(|(_, fault, _)| matches!(fault, Fault::Clock { .. }))
+        };
+        clocks.set_wrong(self.injector.lock().is_ok_and(|injector| is_wrong(&injector)));
     }
 
     /// What broke of the nemesis itself.
@@ -230,38 +250,6 @@ impl Nemesis {
         let never = self.driver.never_due().into_iter().filter_map(|step| Some((step + 1, self.steps.get(step)?)));
         notes.extend(never.map(|(step, words)| format!("step {step} of the schedule was never due: {words}")));
         notes
-    }
-}
-
-/// Asks who leads, again and again: an answer may take longer than the nemesis can wait.
-struct LeaderWatch {
-    seen: tokio::sync::watch::Receiver<Option<usize>>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-/// Between an answer and the next question.
-const ASK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
-
-impl LeaderWatch {
-    fn start(cluster: Arc<RunningCluster>) -> Self {
-        let (tell, seen) = tokio::sync::watch::channel(None);
-        let task = tokio::spawn(async move {
-            while !tell.is_closed() {
-                tell.send_replace(cluster.leader().await);
-                tokio::time::sleep(ASK_EVERY).await;
-            }
-        });
-        LeaderWatch { seen, task }
-    }
-
-    fn seen(&self) -> Option<usize> {
-        *self.seen.borrow()
-    }
-}
-
-impl Drop for LeaderWatch {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -10,10 +10,12 @@
 
 pub mod alarm;
 pub mod cluster;
+pub mod equipment;
 mod faults;
 mod finale;
 pub mod process;
 pub mod record;
+mod watching;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -30,6 +32,7 @@ use tokio::time::Instant;
 
 use self::alarm::{Alarm, Proof};
 use self::cluster::{ClusterSpec, RunningCluster};
+use self::equipment::Equipment;
 use self::faults::Nemesis;
 use self::process::{Crew, Phase};
 use self::record::{FLUSH_EVERY_MS, Online, Recorder};
@@ -61,6 +64,8 @@ pub struct RunSpec {
     pub rung: Option<Rung>,
     /// Whether to record all packets.
     pub pcap: bool,
+    /// Whether to leave out faults that this machine does not offer, rather than to refuse.
+    pub allow_degraded: bool,
     /// The command that runs it again.
     pub again: String,
     /// Whether to stop at the first proof that something promised is violated.
@@ -217,7 +222,11 @@ impl<'a> Run<'a> {
         let lived = self.workload(&cluster, recorder, alarm).await;
         self.phase("stopping nodes");
         let stopping = cluster.clone();
-        let _ = tokio::task::spawn_blocking(move || stopping.stop()).await;
+        let saved = tokio::task::spawn_blocking(move || {
+            stopping.stop();
+            stopping.save_disks();
+        });
+        let _ = saved.await;
         recorder.nemesis("phase", json!("end"));
         flusher.abort();
         lived
@@ -232,8 +241,13 @@ impl<'a> Run<'a> {
             seed: self.spec.plan.seed,
             rung: self.spec.rung,
             pcap: self.spec.pcap.then(|| self.dir.file("wire.pcap")),
+            equipment: Equipment::wanted(&self.spec.plan.schedule),
         };
-        RunningCluster::start(spec, self.dir).map(Arc::new)
+        let cluster = RunningCluster::start(spec, self.dir)?;
+        if !self.spec.allow_degraded {
+            cluster.equipment().check(&self.spec.plan.schedule)?;
+        }
+        Ok(Arc::new(cluster))
     }
 
     async fn workload(
@@ -355,7 +369,11 @@ impl<'a> Run<'a> {
         let late_ms = recorder.now_ns().saturating_sub(proof.time_ns) / 1_000_000;
         recorder.nemesis("phase", json!("frozen"));
         let frozen = cluster.clone();
-        let _ = tokio::task::spawn_blocking(move || frozen.freeze()).await;
+        let saved = tokio::task::spawn_blocking(move || {
+            frozen.freeze();
+            frozen.save_disks();
+        });
+        let _ = saved.await;
         let Proof { guarantee, event, .. } = proof;
         tracing::info!(%guarantee, event, late_ms, "stopped at the first proof");
         if self.spec.hold {
@@ -425,6 +443,7 @@ impl<'a> Run<'a> {
             notes
                 .push(format!("{late} operations began late: the rate asked for is more than this cluster takes here"));
         }
+        notes.extend(cluster.equipment().notes(&self.spec.plan.schedule));
         notes.extend(cluster.notes());
         Lived { operations, circumstances, nemesis, notes, wire: cluster.wire() }
     }

@@ -377,8 +377,8 @@ const CLOCK_PROOF: &str = "The clock is read back by a program on the node, befo
 const CLOCK_HEALS: &str = "The clock is right again at once, as a time daemon would set it that steps; what another \
                            installed fault wants of it stays.";
 const DISK_PROOF: &str = "The disk counts how often it did this between installation and healing; never is inert.";
-const DISK_HEALS: &str = "The disk behaves again: what hung is done, what was confused is as it should be. What was lost \
-                          stays lost.";
+const DISK_HEALS: &str = "The disk behaves again: what hung is done, what was confused is as it should be, what was lost \
+                          stays lost. A node that ended by itself meanwhile is reported, and started again.";
 const STOP_DOES: &str = "SIGTERM to every process of the node, and SIGKILL to those that have not ended after five \
                          seconds: an orderly shutdown, in which the node may hand over what it leads.";
 const KILL_DOES: &str = "SIGKILL to every process of the node. Its network stays up and refuses connections, open \

@@ -32,7 +32,8 @@ impl<M: Machines> Injector<M> {
             }
         }
         let bit = self.ledger.get(id).is_some_and(|installed| installed.bit);
-        effect.took(outcome(done, errors), json!({ "nodes": nodes }), !bit)
+        let when = if done == Outcome::Healed { "nodes_healed" } else { "nodes" };
+        effect.took(outcome(done, errors), json!({ when: nodes }), !bit)
     }
 
     /// A clock may have begun to matter since it was set: its node was down then.
@@ -65,11 +66,31 @@ impl<M: Machines> Injector<M> {
         }
         let took_effect = match hits {
             None => json!({ "disks": disk_count }),
-            Some(hits) => json!({ "operations_hit": hits, "disks_restored": disk_count }),
+            Some(hits) => {
+                let restarted = self.restart_ended(id, &mut errors);
+                json!({ "operations_hit": hits, "disks_restored": disk_count, "nodes_restarted": restarted })
+            }
         };
         // Whether it does anything shows only in time.
         let inert = hits.map_or(disk_count == 0, |hits| hits == 0);
         effect.took(outcome(done, errors), took_effect, inert)
+    }
+
+    /// A server that cannot write had better end, and whoever repairs its disk starts it again: the nodes for which this
+    /// was done.
+    fn restart_ended(&mut self, id: FaultId, errors: &mut Vec<String>) -> Vec<String> {
+        let mut restarted = Vec::new();
+        for node in self.targets(id) {
+            let host = self.layout.nodes[node].1;
+            if self.ledger.condition(node) != Condition::Running || self.machines.process_count(host).unwrap_or(1) > 0 {
+                continue;
+            }
+            match self.machines.restart(host) {
+                Ok(()) => restarted.push(self.name(node).to_owned()),
+                Err(error) => errors.push(format!("{}: {error}", self.name(node))),
+            }
+        }
+        restarted
     }
 
     /// How often a fault of disks took effect so far.

@@ -12,7 +12,7 @@ use super::replica::rules::{Failover, Replication};
 use crate::contract::{Contract, Promise};
 
 /// Faults that make followers miss their leader, or a leader its followers: families of the harness's faults.
-const FAILOVER: &[&str] = &["partition", "link", "stop", "kill", "crash", "pause"];
+const FAILOVER: &[&str] = &["partition", "link", "stop", "kill", "crash", "pause", "disk"];
 /// Faults under which a leader that was replaced may still answer reads for a while.
 const OLD_LEADER: &[&str] = &["partition", "link", "pause"];
 /// Faults under which a client cannot open a connection to a node.

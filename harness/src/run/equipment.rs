@@ -1,0 +1,147 @@
+//! What hosts get of their own besides a network: clocks and disks, where faults of the schedule need them and the machine
+//! offers them.
+//!
+//! Faults of clocks and disks, and power cuts, *need* such hosts: where they cannot be had the run is refused before it
+//! starts, or goes on without those faults (`--allow-degraded`) and says so. A machine crash only *wants* a disk: without
+//! one it loses no data that was written and not fsynced, which a real crash would; that is told as well.
+
+use std::collections::BTreeMap;
+
+use nemesis::fault::{Fault, Need};
+use nemesis::schedule::Schedule;
+
+use crate::failure::Failure;
+
+/// What hosts of nodes have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Equipment {
+    /// A clock.
+    pub clock: bool,
+    /// A disk.
+    pub disk: bool,
+    /// What was wanted and is not to be had here, and why.
+    pub lacking: BTreeMap<Need, String>,
+}
+
+impl Equipment {
+    /// What a schedule can use.
+    pub fn wanted(schedule: &Schedule) -> Self {
+        let needs = |need| schedule.faults().any(|fault| fault.needs() == Some(need));
+        let crashes = schedule.faults().any(|fault| matches!(fault, Fault::Crash { .. }));
+        Equipment { clock: needs(Need::Clock), disk: needs(Need::Disk) || crashes, lacking: BTreeMap::new() }
+    }
+
+    /// The same and less, best first, to be tried one after the other.
+    pub fn ladder(&self) -> Vec<Equipment> {
+        let all = [(true, true), (true, false), (false, true), (false, false)];
+        let rungs = all.map(|(clock, disk)| (clock && self.clock, disk && self.disk));
+        let mut ladder: Vec<Equipment> = Vec::new();
+        for (clock, disk) in rungs {
+            let rung = Equipment { clock, disk, lacking: BTreeMap::new() };
+            if !ladder.contains(&rung) {
+                ladder.push(rung);
+            }
+        }
+        ladder
+    }
+
+    /// This much is to be had of what was `wanted`, because of `why`.
+    pub fn instead_of(mut self, wanted: &Equipment, why: &str) -> Self {
+        if wanted.clock && !self.clock {
+            self.lacking.insert(Need::Clock, why.to_owned());
+        }
+        if wanted.disk && !self.disk {
+            self.lacking.insert(Need::Disk, why.to_owned());
+        }
+        self
+    }
+
+    /// Why a fault cannot be had, if so.
+    pub fn refuses(&self, fault: &Fault) -> Option<String> {
+        let need = fault.needs()?;
+        self.lacking.get(&need).map(|why| format!("this machine offers no {}: {why}", thing(need)))
+    }
+
+    /// Refuses a schedule, by the names of the faults that cannot be had.
+    pub fn check(&self, schedule: &Schedule) -> Result<(), Failure> {
+        let mut refused: Vec<(&str, String)> =
+            schedule.faults().filter_map(|fault| Some((fault.name(), self.refuses(fault)?))).collect();
+        refused.sort();
+        refused.dedup();
+        let Some((_, why)) = refused.first() else { return Ok(()) };
+        let names: Vec<&str> = refused.iter().map(|(name, _)| *name).collect();
+        Err(Failure::usage(format!("{} cannot be had here: {why}", names.join(", "))).help(
+            "see `splitbrain doctor` for the remedy; choose other --faults; or --allow-degraded to run without them",
+        ))
+    }
+
+    /// What the reader of a verdict should know.
+    pub fn notes(&self, schedule: &Schedule) -> Vec<String> {
+        let mut notes = Vec::new();
+        let lost = |need| schedule.faults().filter(|fault| fault.needs() == Some(need)).count();
+        for (need, why) in &self.lacking {
+            match (need, lost(*need)) {
+                (Need::Disk, 0) => notes.push(format!(
+                    "crashes lost no data that was not fsynced: this machine offers no simulated disks ({why})"
+                )),
+                (_, count) => {
+                    notes.push(format!("degraded: {count} faults left out, as {} were not to be had", things(*need)))
+                }
+            }
+        }
+        notes
+    }
+}
+
+fn thing(need: Need) -> &'static str {
+    match need {
+        Need::Clock => "clock per node",
+        Need::Disk => "simulated disk",
+    }
+}
+
+fn things(need: Need) -> &'static str {
+    match need {
+        Need::Clock => "clocks per node",
+        Need::Disk => "simulated disks",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nemesis::disk::PowerCut;
+    use nemesis::fault::{ClockFault, Target};
+    use nemesis::schedule::Step;
+
+    fn schedule(faults: Vec<Fault>) -> Schedule {
+        Schedule { steps: faults.into_iter().map(|fault| Step::inject(0, fault, 1)).collect() }
+    }
+
+    #[test]
+    fn a_crash_wants_a_disk_and_a_power_cut_needs_one() {
+        let crash = schedule(vec![Fault::Crash { target: Target::All }]);
+        let cut = schedule(vec![Fault::PowerCut { target: Target::All, cut: PowerCut::DROP }]);
+        for (schedule, refused) in [(&crash, false), (&cut, true)] {
+            let wanted = Equipment::wanted(schedule);
+            assert_eq!((wanted.clock, wanted.disk, wanted.ladder().len()), (false, true, 2));
+            let had = wanted.ladder().remove(1).instead_of(&wanted, "no /dev/fuse");
+            assert_eq!(had.check(schedule).is_err(), refused);
+            assert_eq!(had.notes(schedule).len(), 1);
+        }
+        assert_eq!(Equipment::wanted(&schedule(Vec::new())), Equipment::default());
+    }
+
+    #[test]
+    fn the_refusal_names_the_faults() {
+        let schedule = schedule(vec![Fault::Clock { target: Target::All, change: ClockFault::Freeze }]);
+        let wanted = Equipment::wanted(&schedule);
+        assert_eq!(wanted.check(&schedule).map_err(|failure| failure.to_string()), Ok(()));
+        let had = Equipment::default().instead_of(&wanted, "no ptrace");
+        let refused = had.check(&schedule).map_err(|failure| failure.to_string());
+        assert_eq!(
+            refused,
+            Err("clock-freeze cannot be had here: this machine offers no clock per node: no ptrace".into())
+        );
+    }
+}
