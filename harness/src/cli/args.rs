@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use histories::file::InputFormat;
 use nemesis::hosts::Rung;
+use nemesis::schedule::Rhythm;
 
 /// Fault-injection test harness for replicated systems: real processes, real faults, recorded histories, verdicts.
 #[derive(Parser, Debug)]
@@ -42,6 +43,31 @@ pub enum Format {
     Text,
     /// One JSON object a line, one line a run.
     Json,
+}
+
+/// See [`Rhythm`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum RhythmArg {
+    /// One at a time, with quiet between.
+    #[default]
+    Steady,
+    /// Several at a time, short ones.
+    Dense,
+    /// One kind after the other, with quiet periods.
+    Rotating,
+    /// Drawn from the seed.
+    Swarm,
+}
+
+impl From<RhythmArg> for Rhythm {
+    fn from(rhythm: RhythmArg) -> Self {
+        match rhythm {
+            RhythmArg::Steady => Rhythm::Steady,
+            RhythmArg::Dense => Rhythm::Dense,
+            RhythmArg::Rotating => Rhythm::Rotating,
+            RhythmArg::Swarm => Rhythm::Swarm,
+        }
+    }
 }
 
 /// How hosts are made.
@@ -85,9 +111,15 @@ pub struct TestArgs {
     /// A workload (`splitbrain list workloads`); several run side by side. Default: all that the system can do.
     #[arg(long, short, value_name = "W", value_delimiter = ',')]
     pub workload: Vec<String>,
-    /// Faults, or groups of them, to draw a schedule from (`splitbrain list faults`). Default: partition,kill.
+    /// Faults, or groups of them, to draw a schedule from (`splitbrain list faults`); `kill:3` comes three times as often
+    /// as `pause`. Default: partition,kill.
     #[arg(long, value_name = "F,…", value_delimiter = ',')]
     pub faults: Option<Vec<String>>,
+    /// How faults follow each other: steady, one at a time with quiet between; dense, several at a time, some seventy a
+    /// minute of each kind; rotating, dense, one kind after the other; swarm, drawn from the seed, like which faults
+    /// there are at all.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "schedule")]
+    pub rhythm: RhythmArg,
     /// A schedule written by hand (TOML) instead of one drawn from the seed.
     #[arg(long, value_name = "FILE", conflicts_with = "faults")]
     pub schedule: Option<PathBuf>,

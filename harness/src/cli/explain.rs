@@ -132,6 +132,7 @@ fn of_fault(fault: FaultName) -> String {
             ("what it does", info.does),
             ("how it is known to have bitten", info.proof),
             ("how it heals", info.heals),
+            ("needs", fault.needs().map_or("", |need| need.words())),
             ("family, as contracts name it", info.family),
         ],
     )

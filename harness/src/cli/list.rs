@@ -117,7 +117,10 @@ fn rows(what: Listed) -> Vec<(String, String)> {
         Listed::Systems => systems_under_test::bundled().iter().map(|s| pair(s.name(), s.about())).collect(),
         Listed::Workloads => workloads::ALL.iter().map(|w| pair(w.name, w.about)).collect(),
         Listed::Faults => {
-            let faults = FaultName::ALL.iter().map(|f| pair(f.as_str(), f.info().about));
+            let faults = FaultName::ALL.iter().map(|f| match f.needs() {
+                None => pair(f.as_str(), f.info().about),
+                Some(need) => (f.as_str().to_owned(), format!("{} Needs {}.", f.info().about, need.words())),
+            });
             let groups = registry::GROUPS.iter().map(|g| (g.name.to_owned(), format!("(group) {}", g.about)));
             faults.chain(groups).collect()
         }

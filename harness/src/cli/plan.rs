@@ -11,7 +11,7 @@ use clap::{CommandFactory, ValueEnum};
 use histories::Guarantee;
 use nemesis::fault::{FaultName, registry};
 use nemesis::hosts::Rung;
-use nemesis::schedule::{Intervals, Schedule, Severity, generate};
+use nemesis::schedule::{Intervals, Schedule, Severity, compose};
 use nemesis::seed::Seed;
 use systems_under_test::{Options, OptionsError, System};
 
@@ -59,8 +59,9 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
             let default: Vec<String> = DEFAULT_FAULTS.split(',').map(str::to_owned).collect();
             let asked = faults.unwrap_or(&default);
             let faults = faults_of(asked, nodes, faults.is_none())?;
-            let schedule = generate(seed, &faults, nodes, duration_ms, &Intervals::default());
-            if !faults.is_empty() && !faults.iter().any(|f| f.is_possible(nodes)) {
+            let rhythm = args.rhythm.into();
+            let schedule = compose(seed, &faults, rhythm, nodes, duration_ms, &Intervals::default());
+            if !faults.is_empty() && !faults.iter().any(|(f, _)| f.is_possible(nodes)) {
                 let names = asked.join(", ");
                 return Err(Failure::usage(format!("{names}: not with {nodes} nodes"))
                     .help("use more --nodes, or other faults"));
@@ -161,12 +162,14 @@ fn workloads_of(args: &TestArgs, system: &dyn System) -> Result<Vec<&'static Wor
     Ok(chosen)
 }
 
-fn faults_of(asked: &[String], nodes: usize, by_default: bool) -> Result<Vec<FaultName>, Failure> {
+/// Faults by name, with their weights.
+fn faults_of(asked: &[String], nodes: usize, by_default: bool) -> Result<Vec<(FaultName, u32)>, Failure> {
     if asked.len() > 1 && asked.iter().any(|name| name == "none") {
         return Err(Failure::usage("--faults none goes with no other fault"));
     }
     let mut faults = Vec::new();
-    for name in asked {
+    for asked in asked {
+        let (name, weight) = weighted(asked)?;
         let expanded = registry::expand(name).map_err(|e| {
             Failure::usage(e.to_string())
                 .help(format!("{}; see `splitbrain list faults`", hint(name, registry::all_names())))
@@ -178,10 +181,22 @@ fn faults_of(asked: &[String], nodes: usize, by_default: bool) -> Result<Vec<Fau
                 return Err(Failure::usage(format!("{fault} needs at least {least} nodes, and this run has {nodes}"))
                     .help(format!("use --nodes {least} or more")));
             }
-            faults.push(fault);
+            faults.push((fault, weight));
         }
     }
     Ok(faults)
+}
+
+/// `kill:3`: a name and how often it comes in proportion to the others.
+fn weighted(asked: &str) -> Result<(&str, u32), Failure> {
+    let Some((name, weight)) = asked.split_once(':') else { return Ok((asked, 1)) };
+    match weight.parse() {
+        Ok(weight @ 1..=1000) => Ok((name, weight)),
+        _ => {
+            Err(Failure::usage(format!("'{weight}' is no weight for {name}"))
+                .help("give a whole number from 1 to 1000"))
+        }
+    }
 }
 
 fn schedule_from(path: &Path, nodes: usize, duration_ms: u64) -> Result<Schedule, Failure> {
@@ -234,6 +249,7 @@ fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
     }
     let ms = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
     let optional = [
+        ("rhythm", args.rhythm.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()),
         ("nodes", args.nodes.to_string()),
         ("concurrency", args.concurrency.to_string()),
         ("rate", args.rate.to_string()),

@@ -87,6 +87,16 @@ pub enum Need {
     Disk,
 }
 
+impl Need {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Need::Clock => "hosts with clocks of their own",
+            Need::Disk => "hosts with simulated disks",
+        }
+    }
+}
+
 /// Several faults under one name.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Group {

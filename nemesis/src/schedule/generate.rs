@@ -55,28 +55,81 @@ pub fn generate(
     duration_ms: u64,
     intervals: &Intervals,
 ) -> Schedule {
-    let mut names: Vec<FaultName> = faults.iter().copied().filter(|fault| fault.is_possible(node_count)).collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.is_empty() {
+    let faults: Vec<_> = faults.iter().map(|fault| (*fault, 1)).collect();
+    generate_weighted(seed, &faults, node_count, duration_ms, intervals)
+}
+
+/// The same, with weights: a fault of weight 3 comes three times as often as one of weight 1.
+pub(super) fn generate_weighted(
+    seed: Seed,
+    faults: &[(FaultName, u32)],
+    node_count: usize,
+    duration_ms: u64,
+    intervals: &Intervals,
+) -> Schedule {
+    let lane = Lane::new(seed, "", faults, node_count);
+    if lane.names.is_empty() {
         return Schedule::default();
     }
-    let intervals = fit(intervals, names.len() as u64, duration_ms);
-    let last_heal = duration_ms.saturating_sub(intervals.quiet_ms.0);
-    let mut times = seed.stream("schedule times");
-    let mut order = seed.stream("schedule order");
+    let intervals = fit(intervals, lane.names.len() as u64, duration_ms);
+    Schedule { steps: cycles(lane, intervals.lead_in_ms, duration_ms, &intervals) }
+}
+
+/// Faults of which there is one at a time.
+pub(super) struct Lane {
+    seed: Seed,
+    /// Prefix of its streams.
+    name: String,
+    /// Each as often as its weight says.
+    names: Vec<FaultName>,
+    cluster: Cluster,
+}
+
+/// What a fault is drawn for.
+pub(super) struct Cluster {
+    node_count: usize,
+    /// The nodes whose disks may lie, confuse and forget in the whole schedule: a minority. What they lose is lost for
+    /// good, and no cluster promises anything once most of its disks have lost something.
+    victims: Vec<usize>,
+}
+
+impl Cluster {
+    fn new(seed: Seed, node_count: usize) -> Cluster {
+        let size = (node_count.saturating_sub(1) / 2).max(1);
+        Cluster { node_count, victims: group(&mut seed.stream("schedule victims"), node_count, size) }
+    }
+}
+
+impl Lane {
+    /// Of those that a cluster of this size can suffer. `name` distinguishes its streams from others'.
+    pub(super) fn new(seed: Seed, name: &str, faults: &[(FaultName, u32)], node_count: usize) -> Lane {
+        let mut faults: Vec<_> = faults.iter().copied().filter(|(fault, _)| fault.is_possible(node_count)).collect();
+        faults.sort_unstable_by_key(|(fault, _)| *fault);
+        faults.dedup_by_key(|(fault, _)| *fault);
+        let names = faults.iter().flat_map(|(fault, weight)| (0..*weight).map(|_| *fault)).collect();
+        let name = if name.is_empty() { String::new() } else { format!("{name} ") };
+        Lane { seed, name, names, cluster: Cluster::new(seed, node_count) }
+    }
+}
+
+/// Cycles of fault, heal, quiet between two moments; the last heal a quiet interval before the end.
+pub(super) fn cycles(lane: Lane, from_ms: u64, until_ms: u64, intervals: &Intervals) -> Vec<Step> {
+    let Lane { seed, name: prefix, names, cluster } = lane;
+    let last_heal = until_ms.saturating_sub(intervals.quiet_ms.0);
+    let mut times = seed.stream(&format!("{prefix}schedule times"));
+    let mut order = seed.stream(&format!("{prefix}schedule order"));
     let mut deck = Vec::new();
     let mut steps = Vec::new();
-    let mut at = intervals.lead_in_ms + below(&mut times, intervals.quiet_ms.0 / 2 + 1);
+    let mut at = from_ms + below(&mut times, intervals.quiet_ms.0 / 2 + 1);
     loop {
         let for_ms = between(&mut times, intervals.fault_ms);
         let quiet_ms = between(&mut times, intervals.quiet_ms);
-        if at + for_ms > last_heal {
-            return Schedule { steps };
+        if names.is_empty() || at + for_ms > last_heal {
+            return steps;
         }
         let name = deal(&mut deck, &names, &mut order);
-        let mut draws = seed.stream(&format!("schedule step {}", steps.len()));
-        steps.push(Step::inject(at, draw(name, node_count, intervals.max_down, &mut draws), for_ms));
+        let mut draws = seed.stream(&format!("{prefix}schedule step {}", steps.len()));
+        steps.push(Step::inject(at, draw(name, &cluster, intervals.max_down, &mut draws), for_ms));
         at += for_ms + quiet_ms;
     }
 }
@@ -119,7 +172,8 @@ fn deal(deck: &mut Vec<FaultName>, names: &[FaultName], rng: &mut ChaCha8Rng) ->
 }
 
 /// Everything random about one fault.
-fn draw(name: FaultName, node_count: usize, max_down: Option<usize>, rng: &mut ChaCha8Rng) -> Fault {
+fn draw(name: FaultName, cluster: &Cluster, max_down: Option<usize>, rng: &mut ChaCha8Rng) -> Fault {
+    let node_count = cluster.node_count;
     match name {
         FaultName::PartitionOne => Fault::PartitionOne { target: one(rng, node_count) },
         FaultName::PartitionHalves => Fault::PartitionHalves { side: group(rng, node_count, node_count / 2) },
@@ -152,12 +206,12 @@ fn draw(name: FaultName, node_count: usize, max_down: Option<usize>, rng: &mut C
         }
         FaultName::DiskSlow => disk(rng, node_count, max_down, disk_slow),
         FaultName::DiskHang => disk(rng, node_count, max_down, |_| DiskFault::new(Effect::Hang).on(WRITING)),
-        FaultName::LyingFsync => disk(rng, node_count, max_down, |_| DiskFault::new(Effect::LyingFsync)),
-        FaultName::Fsyncgate => disk(rng, node_count, max_down, |_| DiskFault::new(Effect::Fsyncgate).times(1)),
-        FaultName::BitFlips => disk(rng, node_count, max_down, |rng| sometimes(rng, Effect::FlipBits { bits: 1 })),
-        FaultName::MisdirectedRead => disk(rng, node_count, max_down, |rng| sometimes(rng, Effect::MisdirectedRead)),
-        FaultName::MisdirectedWrite => disk(rng, node_count, max_down, |rng| sometimes(rng, Effect::MisdirectedWrite)),
-        FaultName::StaleRead => disk(rng, node_count, max_down, |rng| sometimes(rng, Effect::StaleRead)),
+        FaultName::LyingFsync => hostile(rng, cluster, |_| DiskFault::new(Effect::LyingFsync)),
+        FaultName::Fsyncgate => hostile(rng, cluster, |_| DiskFault::new(Effect::Fsyncgate).times(1)),
+        FaultName::BitFlips => hostile(rng, cluster, |rng| sometimes(rng, Effect::FlipBits { bits: 1 })),
+        FaultName::MisdirectedRead => hostile(rng, cluster, |rng| sometimes(rng, Effect::MisdirectedRead)),
+        FaultName::MisdirectedWrite => hostile(rng, cluster, |rng| sometimes(rng, Effect::MisdirectedWrite)),
+        FaultName::StaleRead => hostile(rng, cluster, |rng| sometimes(rng, Effect::StaleRead)),
         FaultName::Kill => Fault::Kill { target: some(rng, node_count, max_down) },
         FaultName::KillLeader => Fault::Kill { target: leader(rng, node_count) },
         FaultName::Crash => Fault::Crash { target: some(rng, node_count, max_down) },
@@ -283,6 +337,16 @@ fn disk(
     Fault::Disk { target, misbehaves: DiskFault { seed: rng.next_u64() >> 12, ..misbehaves(rng) } }
 }
 
+/// One of the victims half of the time, else all of them.
+fn hostile(rng: &mut ChaCha8Rng, cluster: &Cluster, misbehaves: fn(&mut ChaCha8Rng) -> DiskFault) -> Fault {
+    let one = cluster.victims[index(rng, cluster.victims.len())];
+    let target = match below(rng, 2) {
+        0 => Target::Node(one),
+        _ => Target::Nodes(cluster.victims.clone()),
+    };
+    Fault::Disk { target, misbehaves: DiskFault { seed: rng.next_u64() >> 12, ..misbehaves(rng) } }
+}
+
 fn disk_error(rng: &mut ChaCha8Rng) -> DiskFault {
     let operations: &[Operation] = match below(rng, 3) {
         0 => &[Operation::Fsync],
@@ -351,13 +415,13 @@ fn permutation(rng: &mut ChaCha8Rng, node_count: usize) -> Vec<usize> {
 }
 
 /// Fisher and Yates.
-fn shuffle<T>(rng: &mut ChaCha8Rng, items: &mut [T]) {
+pub(super) fn shuffle<T>(rng: &mut ChaCha8Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         items.swap(last, index(rng, last + 1));
     }
 }
 
-fn between(rng: &mut ChaCha8Rng, (low, high): (u64, u64)) -> u64 {
+pub(super) fn between(rng: &mut ChaCha8Rng, (low, high): (u64, u64)) -> u64 {
     low + below(rng, high.saturating_sub(low) + 1)
 }
 
@@ -366,6 +430,6 @@ fn index(rng: &mut ChaCha8Rng, len: usize) -> usize {
 }
 
 /// A number below `bound`, by multiplication: always exactly one draw.
-fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
+pub(super) fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
     ((u128::from(rng.next_u64()) * u128::from(bound)) >> 64) as u64
 }

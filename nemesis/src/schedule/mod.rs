@@ -21,6 +21,7 @@ mod driver;
 mod file;
 mod generate;
 mod raw;
+mod rhythm;
 mod tail;
 mod trigger;
 mod validate;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use driver::{Driver, Due, PatternError};
 pub use file::ScheduleError;
 pub use generate::{Intervals, generate};
+pub use rhythm::{Rhythm, compose};
 pub use tail::OutputTail;
 pub use trigger::{Moment, Observed, Trigger};
 pub use validate::{Problem, Severity};
@@ -107,6 +109,15 @@ impl Schedule {
     /// by position.
     pub fn parse(file: &str, text: &str, nodes: &[String]) -> Result<Schedule, ScheduleError> {
         file::parse(file, text, nodes)
+    }
+
+    /// Of these steps, in the order in which they come.
+    fn sorted(mut steps: Vec<Step>) -> Schedule {
+        steps.sort_by_key(|step| match step.when {
+            Trigger::TimeMs(ms) => ms,
+            _ => u64::MAX,
+        });
+        Schedule { steps }
     }
 
     /// What is wrong with it for a cluster of this size and a run of this length (absent: open).
