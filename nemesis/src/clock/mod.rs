@@ -1,4 +1,5 @@
 //! Clocks.
+pub(crate) mod calls;
 pub(crate) mod coverage;
 pub(crate) mod follow;
 pub(crate) mod inject;

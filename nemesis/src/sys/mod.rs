@@ -1,6 +1,7 @@
 //! System calls that neither the standard library nor `nix` wraps. All unsafe code of the hosts, the wire
 //! and the clocks but the machine code of `clock::stub` is here, behind safe functions of a few lines each.
 //!
+//! - [`clock`]: the machine's clock.
 //! - [`epoll`]: waiting with a nanosecond timeout.
 //! - [`interface`]: network devices by ioctl: up, address, MTU, queue length, flags, offloads.
 //! - [`packet`]: an AF_PACKET socket bound to one device.
@@ -16,6 +17,7 @@
 
 use std::io;
 
+pub(crate) mod clock;
 pub(crate) mod epoll;
 pub(crate) mod interface;
 pub(crate) mod limits;

@@ -1,0 +1,115 @@
+//! Programs that ask the kernel for the time, past their vDSO.
+//!
+//! A static program without a C library may know no vDSO, and some runtimes prefer system calls. The filter that follows
+//! programs also has the kernel ask the agent about the calls that read the real-time clock, and the agent answers them by the
+//! same state page. That takes some microseconds, but only those programs pay them: whoever goes through the vDSO makes no
+//! call.
+//!
+//! A vDSO makes the call itself where the machine's clock can only be read by the kernel (a `clocksource` like `hpet`). Its
+//! result goes through the stub, so it must be the machine's time. Such a call is known by the place it comes from: the kernel
+//! maps the same image into every process, this one included.
+
+use std::io;
+
+use super::page::{self, Slot};
+use crate::hosts::filter::{Architecture, Rule};
+use crate::sys::mapping::Words;
+use crate::sys::seccomp::Notification;
+use crate::sys::{clock, memory};
+
+const BILLION: i64 = 1_000_000_000;
+/// Enough of an image to tell it from every other program: its ELF header and some of its program headers.
+const HEAD_BYTES: usize = 256;
+
+/// The rules of the filter by which the agent hears of such calls.
+pub(crate) fn rules() -> Vec<Rule> {
+    let clocks = page::REALTIME_CLOCKS.iter().map(|clock| *clock as u32).collect();
+    let call = libc::SYS_clock_gettime as u32;
+    let mut rules = vec![
+        Rule { architecture: Architecture::Native, call, only: Some((0, clocks)) },
+        Rule::every(Architecture::Native, libc::SYS_gettimeofday as u32),
+    ];
+    #[cfg(target_arch = "x86_64")]
+    rules.push(Rule::every(Architecture::Native, libc::SYS_time as u32));
+    rules
+}
+
+/// What to tell the caller.
+pub(crate) enum Answer {
+    /// Let the kernel answer.
+    Kernel,
+    /// This is what the call returns; what it wrote has been written. An errno is negative.
+    Value(i64),
+}
+
+/// Answers such calls.
+pub(crate) struct Calls {
+    page: Words,
+    /// The head of the image of the vDSO, and how many bytes it has.
+    head: Vec<u8>,
+    bytes: u64,
+}
+
+impl Calls {
+    /// By this state page.
+    pub(crate) fn new(page: Words) -> Calls {
+        let (head, bytes) = own_vdso().unwrap_or_default();
+        Calls { page, head, bytes }
+    }
+
+    /// What to answer. `alive` says whether the call still waits: only then the thread's memory is the caller's.
+    pub(crate) fn answer(&self, call: &Notification, alive: impl Fn() -> bool) -> Answer {
+        let Some(group) = Slot::read(&self.page).realtime else { return Answer::Kernel };
+        if self.is_vdso(call) || !alive() {
+            return Answer::Kernel;
+        }
+        let [first, second, ..] = call.arguments;
+        let told = match i64::from(call.call) {
+            libc::SYS_clock_gettime => {
+                let now = group.at(clock::now(first as i32));
+                tell(call.thread, second, &[now / BILLION, now % BILLION]).map(|()| 0)
+            }
+            libc::SYS_gettimeofday => {
+                let now = group.at(clock::now(libc::CLOCK_REALTIME));
+                let time = tell_unless_null(call.thread, first, &[now / BILLION, now % BILLION / 1000]);
+                time.and_then(|()| tell_zone(call.thread, second)).map(|()| 0)
+            }
+            // The only other rule is that of `time`.
+            _ => {
+                let seconds = group.at(clock::now(libc::CLOCK_REALTIME_COARSE)) / BILLION;
+                tell_unless_null(call.thread, first, &[seconds]).map(|()| seconds)
+            }
+        };
+        Answer::Value(told.unwrap_or_else(|error| -i64::from(error.raw_os_error().unwrap_or(libc::EFAULT))))
+    }
+
+    /// Whether the call comes from a vDSO.
+    fn is_vdso(&self, call: &Notification) -> bool {
+        let page = call.instruction_pointer & !(page::BYTES as u64 - 1);
+        let starts = (0..self.bytes).step_by(page::BYTES).map(|offset| page.wrapping_sub(offset));
+        let mut head = vec![0; self.head.len()];
+        starts.into_iter().any(|start| memory::read(call.thread, start, &mut head).is_ok() && head == self.head)
+    }
+}
+
+fn own_vdso() -> io::Result<(Vec<u8>, u64)> {
+    let here = clock::own_vdso().ok_or(io::ErrorKind::NotFound)?;
+    let mut start = vec![0; page::BYTES];
+    memory::read(std::process::id() as i32, here, &mut start)?;
+    let bytes = super::vdso::image_bytes(&start).ok_or(io::ErrorKind::InvalidData)?;
+    start.truncate(HEAD_BYTES);
+    Ok((start, bytes as u64))
+}
+
+fn tell(thread: i32, at: u64, words: &[i64]) -> io::Result<()> {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    memory::write_by(memory::Way::Vector, thread, at, &bytes)
+}
+
+fn tell_unless_null(thread: i32, at: u64, words: &[i64]) -> io::Result<()> {
+    if at == 0 { Ok(()) } else { tell(thread, at, words) }
+}
+
+fn tell_zone(thread: i32, at: u64) -> io::Result<()> {
+    if at == 0 { Ok(()) } else { memory::write_by(memory::Way::Vector, thread, at, &clock::zone()) }
+}
