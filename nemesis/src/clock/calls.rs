@@ -113,3 +113,69 @@ fn tell_unless_null(thread: i32, at: u64, words: &[i64]) -> io::Result<()> {
 fn tell_zone(thread: i32, at: u64) -> io::Result<()> {
     if at == 0 { Ok(()) } else { memory::write_by(memory::Way::Vector, thread, at, &clock::zone()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::page::{Group, TRUE_RATE, prepare, publish};
+    use super::*;
+    use crate::sys::mapping;
+
+    fn call(number: i64, instruction_pointer: u64, arguments: [u64; 6]) -> Notification {
+        Notification {
+            id: 0,
+            thread: std::process::id() as i32,
+            call: number as i32,
+            architecture: Architecture::Native.number(),
+            instruction_pointer,
+            arguments,
+        }
+    }
+
+    /// A page on which it is always the first second of 1970 plus `ns`.
+    fn calls(ns: i64) -> Calls {
+        let file = nix::sys::memfd::memfd_create(c"page", nix::sys::memfd::MFdFlags::MFD_CLOEXEC).unwrap();
+        nix::unistd::ftruncate(&file, page::BYTES as i64).unwrap();
+        let words = mapping::shared(&file).unwrap();
+        prepare(&words, 1);
+        let frozen = Group { reference: 0, origin: ns, rate: 0, strobe_by: 0, strobe_period: 0 };
+        let still = Group { rate: TRUE_RATE, ..frozen };
+        publish(&words, &Slot { realtime: Some(frozen), monotonic: Some(still) });
+        Calls::new(words)
+    }
+
+    #[test]
+    fn each_call_is_answered_as_the_kernel_would() {
+        let calls = calls(7 * BILLION + 123_456_789);
+        let (mut time, mut zone) = ([0i64; 2], [1u8; 8]);
+        let (at, zone_at) = (time.as_mut_ptr() as u64, zone.as_mut_ptr() as u64);
+        let value = |number, arguments| match calls.answer(&call(number, 0, arguments), || true) {
+            Answer::Value(value) => value,
+            Answer::Kernel => panic!("{number}"),
+        };
+        assert_eq!(value(libc::SYS_clock_gettime, [0, at, 0, 0, 0, 0]), 0);
+        assert_eq!(time, [7, 123_456_789]);
+        assert_eq!(value(libc::SYS_gettimeofday, [at, zone_at, 0, 0, 0, 0]), 0);
+        assert_eq!(time, [7, 123_456]);
+        assert_eq!(zone, clock::zone());
+        assert_eq!(value(libc::SYS_gettimeofday, [0; 6]), 0);
+        assert_eq!(value(libc::SYS_clock_gettime, [0, 8, 0, 0, 0, 0]), -i64::from(libc::EFAULT));
+        #[cfg(target_arch = "x86_64")]
+        assert_eq!([value(libc::SYS_time, [at, 0, 0, 0, 0, 0]), value(libc::SYS_time, [0; 6]), time[0]], [7; 3]);
+    }
+
+    #[test]
+    fn the_kernel_answers_the_vdso_and_the_dead() {
+        let calls = calls(7 * BILLION);
+        let mut time = [0i64; 2];
+        let arguments = [0, time.as_mut_ptr() as u64, 0, 0, 0, 0];
+        let base = clock::own_vdso().unwrap();
+        for place in [base + 100, base + calls.bytes - 1] {
+            let answer = calls.answer(&call(libc::SYS_clock_gettime, place, arguments), || true);
+            assert!(matches!(answer, Answer::Kernel));
+        }
+        assert!(matches!(calls.answer(&call(libc::SYS_clock_gettime, 0, arguments), || false), Answer::Kernel));
+        let code = the_kernel_answers_the_vdso_and_the_dead as *const () as u64;
+        assert!(matches!(calls.answer(&call(libc::SYS_clock_gettime, code, arguments), || true), Answer::Value(0)));
+        assert_eq!(time, [7, 0]);
+    }
+}

@@ -93,7 +93,8 @@ impl Follower {
         self.outcomes.retain(|pid, _| alive(*pid));
     }
 
-    /// Answers all calls that wait, and drops the listeners to which nobody will speak any more.
+    /// Answers one call of each listener, because a program that never stops asking is not alone on its host, and drops
+    /// the listeners to which nobody will speak any more.
     pub(crate) fn answer(&mut self) -> io::Result<()> {
         let mut at = 0;
         while at < self.listeners.len() {
@@ -104,6 +105,7 @@ impl Follower {
                     if let Some(call) = seccomp::receive(&self.listeners[at])? {
                         if is_exec(&call) { self.called(at, &call)? } else { self.asked(at, &call)? }
                     }
+                    at += 1;
                 }
             }
         }

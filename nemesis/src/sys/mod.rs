@@ -11,7 +11,7 @@
 //! - [`limits`]: of this process.
 //! - [`mapping`]: memory shared with other processes.
 //! - [`memory`]: the memory of other processes.
-//! - [`ptrace`]: tracing.
+//! - [`ptrace`](self::ptrace): stopping threads, their registers.
 //! - [`seccomp`]: system calls that wait for an answer.
 //! - [`netlink`]: what of network devices cannot be done by ioctl in a user namespace.
 

@@ -9,6 +9,8 @@ use crate::sources;
 
 pub const TESTS: &[Test] = &[
     ("a_32_bit_program_is_reported", a_32_bit_program_is_reported),
+    ("a_program_that_left_the_page_behind_is_reported", a_program_that_left_the_page_behind_is_reported),
+    ("a_program_under_another_tracer_is_reported", a_program_under_another_tracer_is_reported),
     ("a_program_that_cannot_open_the_page_is_reported", a_program_that_cannot_open_the_page_is_reported),
 ];
 
@@ -49,4 +51,33 @@ fn a_program_that_cannot_open_the_page_is_reported(rung: Rung) {
     let expected = Uncovered::Failed { step: InjectionStep::OpenPage, errno: Some(24) };
     assert_eq!(reason(&lab), expected);
     lab.expect_offset(0, "uncovered", |_| 0);
+}
+
+fn a_program_that_left_the_page_behind_is_reported(rung: Rung) {
+    let name = "a_program_that_left_the_page_behind_is_reported";
+    if rung.user_namespace() && !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED {name} [{rung}]: an ordinary user cannot chroot");
+        return;
+    }
+    let Some(argv) = available(name, rung, sources::raw()) else { return };
+    let lab = Lab::new(rung, 1);
+    lab.set(0, HOUR);
+    std::fs::copy(&argv[0], lab.dir.path("raw")).unwrap();
+    lab.start(0, &["chroot", &lab.dir.path("").display().to_string(), "/raw"]);
+    lab.expect_offset(0, "uncovered", |_| 0);
+    let expected = Uncovered::Failed { step: InjectionStep::OpenPage, errno: Some(2) };
+    assert_eq!(reason(&lab), expected);
+    assert_eq!(expected.to_string(), "cannot open the state page in it: No such file or directory (os error 2)");
+}
+
+fn a_program_under_another_tracer_is_reported(rung: Rung) {
+    let lab = Lab::new(rung, 1);
+    lab.set(0, HOUR);
+    lab.start(0, &["trace-another"]);
+    lab.expect_offset(0, "traced", |_| 0);
+    let reading = lab.hosts.read_clock(HostId(0)).unwrap();
+    let covered: Vec<_> = reading.processes.iter().map(|process| (process.main, process.coverage.clone())).collect();
+    let failed = Uncovered::Failed { step: InjectionStep::Attach, errno: Some(1) };
+    assert_eq!(covered, [(true, Coverage::Covered), (false, Coverage::Uncovered(failed))]);
+    assert_eq!(reading.uncovered().count(), 1);
 }

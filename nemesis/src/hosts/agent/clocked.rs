@@ -29,7 +29,7 @@ impl Agent {
         if started.is_err() {
             // It ends by itself, unless it was killed in the middle, or is stuck.
             let _ = process::signal(starting.pid, libc::SIGKILL);
-            drop(self.wait_aside(starting.pid)?);
+            self.wait_aside(starting.pid)?;
         }
         started.map(|()| starting.pid)
     }
