@@ -42,8 +42,6 @@ pub enum Uncovered {
     ThirtyTwoBit,
     /// The program was not given a vDSO, or one without the functions that read clocks.
     NoVdso,
-    /// The program asks the kernel for the time by system calls, past its vDSO.
-    SystemCalls,
     /// The program could not be changed.
     Failed {
         /// At what.
@@ -80,7 +78,6 @@ impl fmt::Display for Uncovered {
         match self {
             Uncovered::ThirtyTwoBit => f.write_str("it is a 32-bit program"),
             Uncovered::NoVdso => f.write_str("it has no vDSO with clocks in it"),
-            Uncovered::SystemCalls => f.write_str("it reads the clock by system calls"),
             Uncovered::Failed { step, errno: None } => write!(f, "cannot {}", step.words()),
             Uncovered::Failed { step, errno: Some(errno) } => {
                 write!(f, "cannot {}: {}", step.words(), std::io::Error::from_raw_os_error(*errno))

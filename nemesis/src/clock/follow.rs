@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::calls::{self, Answer, Calls};
 use super::coverage::{InjectionStep, Uncovered, Variant};
 use super::inject::{Failure, Injector};
 use crate::hosts::filter::{Architecture, Rule};
@@ -33,22 +34,26 @@ use crate::sys::seccomp::{self, Notification};
 /// `execve` and `execveat` of the 32-bit forerunner: a program of that kind may start one of ours.
 const FORERUNNER_EXECS: [u32; 2] = if cfg!(target_arch = "x86_64") { [11, 358] } else { [11, 387] };
 
-/// The rules of the filter by which programs are followed.
+/// The rules of the filter by which programs are followed, and their readings of the clock by system calls answered.
 pub(crate) fn rules() -> Vec<Rule> {
     let native = [libc::SYS_execve, libc::SYS_execveat].map(|call| Rule::every(Architecture::Native, call as u32));
     let forerunner = FORERUNNER_EXECS.map(|call| Rule::every(Architecture::Forerunner, call));
-    native.into_iter().chain(forerunner).collect()
+    native.into_iter().chain(forerunner).chain(calls::rules()).collect()
 }
 
 /// What is followed on one host.
 pub(crate) struct Follower {
     injector: Injector,
+    calls: Calls,
     listeners: Vec<OwnedFd>,
     /// Threads that are being traced, and whether they are another program already.
     traced: BTreeMap<i32, Phase>,
     /// What came of each program that was seen to start, by pid.
-    outcomes: BTreeMap<i32, Result<Variant, Uncovered>>,
+    outcomes: BTreeMap<i32, Outcome>,
 }
+
+/// How a program was made to read the host's clock, or why it was not.
+pub(crate) type Outcome = Result<Variant, Uncovered>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -59,8 +64,8 @@ enum Phase {
 }
 
 impl Follower {
-    pub(crate) fn new(injector: Injector) -> Follower {
-        Follower { injector, listeners: Vec::new(), traced: BTreeMap::new(), outcomes: BTreeMap::new() }
+    pub(crate) fn new(injector: Injector, calls: Calls) -> Follower {
+        Follower { injector, calls, listeners: Vec::new(), traced: BTreeMap::new(), outcomes: BTreeMap::new() }
     }
 
     /// Hears of the programs started by those whose filter this is the listener of.
@@ -78,8 +83,8 @@ impl Follower {
         self.traced.contains_key(&thread)
     }
 
-    /// How a program was made to read the host's clock, or why it was not; none if its start was not seen.
-    pub(crate) fn outcome(&self, pid: i32) -> Option<&Result<Variant, Uncovered>> {
+    /// What came of a program; none if its start was not seen.
+    pub(crate) fn outcome(&self, pid: i32) -> Option<&Outcome> {
         self.outcomes.get(&pid)
     }
 
@@ -88,7 +93,8 @@ impl Follower {
         self.outcomes.retain(|pid, _| alive(*pid));
     }
 
-    /// Answers all calls that wait, and drops the listeners to which nobody will speak any more.
+    /// Answers one call of each listener, because a program that never stops asking is not alone on its host, and drops
+    /// the listeners to which nobody will speak any more.
     pub(crate) fn answer(&mut self) -> io::Result<()> {
         let mut at = 0;
         while at < self.listeners.len() {
@@ -97,12 +103,26 @@ impl Follower {
                 Readiness::Gone => drop(self.listeners.swap_remove(at)),
                 Readiness::Calls => {
                     if let Some(call) = seccomp::receive(&self.listeners[at])? {
-                        self.called(at, &call)?;
+                        if is_exec(&call) { self.called(at, &call)? } else { self.asked(at, &call)? }
                     }
+                    at += 1;
                 }
             }
         }
         Ok(())
+    }
+
+    /// A program asks for the time. One that could not be led to the host's clock keeps the machine's in every way.
+    fn asked(&self, listener: usize, call: &Notification) -> io::Result<()> {
+        let listener = &self.listeners[listener];
+        let answer = match self.outcomes.get(&call.thread) {
+            Some(Err(_)) => Answer::Kernel,
+            _ => self.calls.answer(call, || seccomp::is_waiting(listener, call)),
+        };
+        match answer {
+            Answer::Kernel => seccomp::proceed(listener, call).map(drop),
+            Answer::Value(value) => seccomp::return_value(listener, call, value).map(drop),
+        }
     }
 
     fn called(&mut self, listener: usize, call: &Notification) -> io::Result<()> {
@@ -166,11 +186,16 @@ impl Follower {
         Ok(())
     }
 
-    /// A thread or process ended.
-    pub(crate) fn ended(&mut self, thread: i32) {
+    /// A thread or process ended. Returns what had come of its start, if that was seen.
+    pub(crate) fn ended(&mut self, thread: i32) -> Option<Outcome> {
         self.traced.remove(&thread);
-        self.outcomes.remove(&thread);
+        self.outcomes.remove(&thread)
     }
+}
+
+fn is_exec(call: &Notification) -> bool {
+    call.architecture != Architecture::Native.number()
+        || [libc::SYS_execve, libc::SYS_execveat].contains(&i64::from(call.call))
 }
 
 enum Readiness {

@@ -1,4 +1,63 @@
-//! Clocks.
+//! Clocks: a host's real-time clock jumps, drifts, strobes and stands still, and the machine's does not.
+//!
+//! All hosts share one kernel and it has one real-time clock, so that clock is never touched. What a program takes for
+//! the time is what it *reads*, and nearly every program reads it without asking the kernel: through the functions of the vDSO,
+//! a small library that the kernel maps into each program (vdso(7)). On a host with a clock of its own each program finds
+//! other functions there, which call the kernel's and correct what they say by one page of memory that all programs of the
+//! host share and the controller writes:
+//!
+//! ```text
+//!   controller                 host n1
+//!   set_clock(n1, +1 h) ─────▶ state page ◀── read ── every program of n1
+//!                              seq 7                   clock_gettime ─▶ stub ─▶ the kernel's function: 12:00:00
+//!                              +1 h, ×1.5                                 └──▶ 13:00:00
+//! ```
+//!
+//! - `page`: what the page says, and the arithmetic; one store changes the clock of all programs at once.
+//! - `stub`: the machine code that does this arithmetic in the programs, 24 ns a reading where the kernel's takes 22, and 30
+//!   when the clock is skewed.
+//! - `inject`: how a program is led to the stub, before its first instruction; `remote`, `vdso`: with what.
+//! - `follow`: how every program of a host is seen to start, forks and execs and all.
+//! - `calls`: programs that do ask the kernel.
+//! - [`Skew`]: what can be wrong with a clock, and how one wrongness follows another.
+//! - [`ClockReading`]: what a host's programs really see, and which of them do not see it, and why.
+//!
+//! # What was decided, and why
+//!
+//! *Not `clock_settime`*, as Jepsen does on machines of its own: it needs root, and here it would set the clock of every node
+//! and of the machine. *Not a library that is preloaded* (libfaketime): static programs and Go do not call the C library.
+//! *Not a time namespace*: the kernel has them for the monotonic clock only (time_namespaces(7)). *Not tracing*: a traced
+//! program stops at each signal and each new thread, and a debugger cannot attach to it; here the agent of a host traces a program for the
+//! fraction of a millisecond in which it starts, and nothing afterwards.
+//!
+//! *The page has two slots and a sequence*, so that a controller that dies between two stores has changed nothing, and
+//! readers never wait. *The strobe is evaluated by the reader*, so that it is exact at any period and costs no thread.
+//!
+//! *The shadow of the vDSO comes first* because it needs no right to write to protected memory, and goes on working where
+//! the kernel seals its own mappings (Linux 6.15, `MSEAL_SYSTEM_MAPPINGS`).
+//!
+//! # What a skewed clock does not change
+//!
+//! - `CLOCK_MONOTONIC`. Its skew would need the kernel's timers to follow, or programs would hang and time out in ways that
+//!   no real machine shows: a condition variable waits until a time on this clock. The page and the stub have a group
+//!   for it; there is no way to set it.
+//! - Timers until an absolute time on `CLOCK_REALTIME` (`clock_nanosleep` and `timerfd` with `TIMER_ABSTIME`, `pthread_cond_timedwait`).
+//!   They elapse by the machine's clock, so a wait of one second begins an hour ago and is over at once, or lasts an hour
+//!   longer. On a real machine the kernel would have set them anew. Relative waits, by far the most, are right.
+//! - File times, `/proc/uptime`, `SO_TIMESTAMP`, and what other hosts and the wire say of the time.
+//! - Programs that read the processor's counter (`rdtsc`), and x86-64's `vsyscall` page, which only very old programs use.
+//!   Neither can be seen from outside.
+//! - 32-bit programs, programs that left the page behind by `chroot` or have no descriptor free at their start, programs under
+//!   another tracer. These are [reported](ClockReading::uncovered), and a host whose main process is one of them has
+//!   [no effective fault](ClockReading::is_effective).
+//!
+//! Descriptors and memory: a program has three mappings more than it would have, and no descriptor. A profiler that unwinds through the
+//! stub finds no unwinding table for its 400 bytes.
+//!
+//! On aarch64 the stub is held against the arithmetic by the same tests under emulation (`scripts/test-clock-aarch64.sh`); following
+//! and injecting are the same code with other registers, and have not run on such a machine.
+
+pub(crate) mod calls;
 pub(crate) mod coverage;
 pub(crate) mod follow;
 pub(crate) mod inject;
@@ -10,6 +69,7 @@ mod skew;
 #[allow(unsafe_code)]
 pub(crate) mod stub;
 mod vdso;
+
 pub use coverage::{Coverage, InjectionStep, ProcessClock, Uncovered, Variant};
 pub(crate) use page::WORDS as PAGE_WORDS;
 pub use reading::ClockReading;

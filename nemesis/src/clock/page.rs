@@ -21,7 +21,7 @@
 //! changed nothing, and nobody ever waits for it. A reader that finds the sequence changed after its reading reads again.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::fence;
 
 /// Size of the file; programs map the page of memory that holds it.
@@ -36,7 +36,7 @@ const CLOCK_IDS: usize = 16;
 const REALTIME_GROUP: usize = 2;
 const MONOTONIC_GROUP: usize = 8;
 /// `CLOCK_REALTIME`, `CLOCK_REALTIME_COARSE`, `CLOCK_TAI`: setting a machine's clock changes these.
-const REALTIME_CLOCKS: [usize; 3] = [0, 5, 11];
+pub(crate) const REALTIME_CLOCKS: [usize; 3] = [0, 5, 11];
 /// `CLOCK_MONOTONIC`, `_RAW`, `_COARSE`, `CLOCK_BOOTTIME`.
 const MONOTONIC_CLOCKS: [usize; 4] = [1, 4, 6, 7];
 
@@ -69,6 +69,16 @@ impl Group {
         host.max(0)
     }
 
+    fn of_words(words: &[u64]) -> Group {
+        Group {
+            reference: words[0] as i64,
+            origin: words[1] as i64,
+            rate: words[2] as i64,
+            strobe_by: words[3] as i64,
+            strobe_period: words[4],
+        }
+    }
+
     fn words(&self) -> [u64; 5] {
         [self.reference as u64, self.origin as u64, self.rate as u64, self.strobe_by as u64, self.strobe_period]
     }
@@ -82,6 +92,30 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// The slot that counts.
+    pub(crate) fn read(words: &[AtomicU64]) -> Slot {
+        loop {
+            let sequence = words[0].load(Acquire);
+            let first = FIRST_SLOT + SLOT_WORDS * (sequence & 1) as usize;
+            let read: Vec<u64> = words[first..first + SLOT_WORDS].iter().map(|word| word.load(Relaxed)).collect();
+            fence(Acquire);
+            if words[0].load(Relaxed) == sequence {
+                return Slot::of_words(&read);
+            }
+        }
+    }
+
+    fn of_words(words: &[u64]) -> Slot {
+        let group = |id: usize, at: usize| {
+            let there = words[id / 8].to_le_bytes()[id % 8] != 0;
+            there.then(|| Group::of_words(&words[at..at + 5]))
+        };
+        Slot {
+            realtime: group(REALTIME_CLOCKS[0], REALTIME_GROUP),
+            monotonic: group(MONOTONIC_CLOCKS[0], MONOTONIC_GROUP),
+        }
+    }
+
     fn words(&self) -> [u64; SLOT_WORDS] {
         let mut words = [0; SLOT_WORDS];
         let mut clocks = [0u8; CLOCK_IDS];
@@ -158,7 +192,9 @@ mod tests {
         assert_eq!(words[second + 1].load(Relaxed).to_le_bytes(), [0, 0, 0, 2, 0, 0, 0, 0]);
         assert_eq!(words[second + REALTIME_GROUP + 2].load(Relaxed), 7);
         assert!(words[FIRST_SLOT..second].iter().all(|word| word.load(Relaxed) == 0));
+        assert_eq!(Slot::read(&words), Slot { realtime: Some(group(7)), monotonic: None });
         publish(&words, &Slot::default());
+        assert_eq!(Slot::read(&words), Slot::default());
         assert_eq!(words[FIRST_SLOT].load(Relaxed), 0);
         assert_eq!(words[0].load(Relaxed), 2);
     }

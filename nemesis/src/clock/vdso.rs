@@ -154,18 +154,12 @@ mod tests {
 
     /// The image that this process has.
     fn own() -> (u64, Vec<u8>) {
-        let here = nix_auxv();
+        let here = crate::sys::clock::own_vdso().unwrap();
         let mut start = vec![0; 4096];
         crate::sys::memory::read(std::process::id() as i32, here, &mut start).unwrap();
         let mut image = vec![0; image_bytes(&start).unwrap().next_multiple_of(4096)];
         crate::sys::memory::read(std::process::id() as i32, here, &mut image).unwrap();
         (here, image)
-    }
-
-    fn nix_auxv() -> u64 {
-        let auxv = std::fs::read("/proc/self/auxv").unwrap();
-        let words: Vec<u64> = auxv.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap())).collect();
-        words.chunks_exact(2).find(|pair| pair[0] == 33).unwrap()[1]
     }
 
     #[test]

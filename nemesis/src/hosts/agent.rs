@@ -2,18 +2,17 @@
 //! host's processes, and hands out sockets of the host's network. When the controller closes its socket, or dies, or
 //! the zygote dies, the agent ends, and the kernel ends everything in its PID namespace with it.
 
+mod clocked;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CString;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
@@ -21,22 +20,19 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::Rung;
 use super::clock::PageFile;
-use super::followed::{self, Starting, Word};
 use super::message::{AgentAsk, Answer, At, Event, Refusal, Reply, Request, SetUp, Spawn, Step, Survey};
 use super::processes::{self, Census};
 use super::setup;
 use super::zygote::child_signals;
-use crate::clock::follow::{self, Follower};
+use crate::clock::calls::Calls;
+use crate::clock::follow::{Follower, Outcome};
 use crate::clock::inject::Injector;
-use crate::clock::{ClockSurvey, Uncovered, Variant, probe};
 use crate::sys::process::{self, Change, End, signal_all};
-use crate::sys::{ptrace, seqpacket};
+use crate::sys::{mapping, ptrace, seqpacket};
 
 const SEND_DEADLINE: Duration = Duration::from_secs(5);
 /// Processes that have been killed are gone within this, unless the kernel itself is stuck.
 const DEATH_DEADLINE: Duration = Duration::from_secs(5);
-/// A program starts within this, on a machine that is out of breath too.
-const START_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The agent's ends of its two sockets.
 pub(super) struct Ends {
@@ -52,6 +48,12 @@ struct Clock {
     follower: Follower,
 }
 
+/// The end of a process, and what had come of its start if that was seen.
+struct Aside {
+    end: End,
+    outcome: Option<Outcome>,
+}
+
 /// PID 1 of a host.
 pub(super) struct Agent {
     rung: Rung,
@@ -62,7 +64,7 @@ pub(super) struct Agent {
     clock: Option<Clock>,
     main: Option<i32>,
     /// Processes whose ends are no events, and their ends.
-    aside: BTreeMap<i32, Option<End>>,
+    aside: BTreeMap<i32, Option<Aside>>,
     /// Whether processes are ending because they were told to.
     ending: bool,
     unsent: VecDeque<Event>,
@@ -185,7 +187,8 @@ impl Agent {
             fds.push(page.file.try_clone().at(Step::ClockPage)?);
             let path = CString::new(page.path.as_os_str().as_bytes()).map_err(io::Error::from).at(Step::ClockPage)?;
             let injector = Injector { path, number: page.number, variant: clock.variant };
-            self.clock = Some(Clock { page, follower: Follower::new(injector) });
+            let calls = Calls::new(mapping::shared(&page.file).at(Step::ClockPage)?);
+            self.clock = Some(Clock { page, follower: Follower::new(injector, calls) });
         }
         fds.extend(host.disk);
         Ok((Answer::Ready { warnings: host.warnings }, fds))
@@ -203,103 +206,10 @@ impl Agent {
         self.main = Some(pid);
         self.ending = false;
         self.unsent.push_back(Event::Started { pid });
-        if let Some(end) = self.aside.remove(&pid).flatten() {
-            self.note_end(pid, end);
+        if let Some(Aside { end, outcome }) = self.aside.remove(&pid).flatten() {
+            self.note_end(pid, end, outcome);
         }
         Ok(Answer::Done)
-    }
-
-    /// Starts a program on a host with a clock, and tends the host until it runs. Its end is put aside.
-    fn start_followed(&mut self, spawn: &Spawn, fds: Vec<OwnedFd>) -> Result<i32, Refusal> {
-        let starting = followed::start(spawn, fds, &follow::rules())?;
-        self.aside.insert(starting.pid, None);
-        let started = self.see_start(&starting);
-        if started.is_err() {
-            // It ends by itself, unless it was killed in the middle, or is stuck.
-            let _ = process::signal(starting.pid, libc::SIGKILL);
-            self.wait_aside(starting.pid)?;
-            self.aside.remove(&starting.pid);
-        }
-        started.map(|()| starting.pid)
-    }
-
-    fn see_start(&mut self, starting: &Starting) -> Result<(), Refusal> {
-        let deadline = Instant::now() + START_DEADLINE;
-        let mut speaking = true;
-        while speaking || self.is_traced(starting.pid) {
-            if Instant::now() > deadline {
-                return Err(Errno::ETIMEDOUT).at(Step::FollowPrograms);
-            }
-            self.wait_briefly(speaking.then_some(&starting.line), 10)?;
-            self.tend().at(Step::FollowPrograms)?;
-            if speaking {
-                speaking = self.hear(starting)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Hears what a child says, if it says anything. `false` when it has become another program, or has ended.
-    fn hear(&mut self, starting: &Starting) -> Result<bool, Refusal> {
-        match seqpacket::receive::<Word>(&starting.line, Instant::now()) {
-            Ok((Word::Listening, fds)) => {
-                if let Some(clock) = &mut self.clock {
-                    fds.into_iter().for_each(|listener| clock.follower.listen(listener));
-                }
-                Ok(true)
-            }
-            Ok((Word::Failed(refusal), _)) => Err(refusal),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(true),
-            Err(_) => Ok(false),
-        }
-    }
-
-    fn is_traced(&self, pid: i32) -> bool {
-        self.clock.as_ref().is_some_and(|clock| clock.follower.traces(pid))
-    }
-
-    /// Tends the host until a process whose end is put aside has ended.
-    fn wait_aside(&mut self, pid: i32) -> Result<End, Refusal> {
-        let deadline = Instant::now() + START_DEADLINE;
-        loop {
-            self.tend().at(Step::StartProcess)?;
-            if let Some(end) = self.aside.get(&pid).copied().flatten() {
-                return Ok(end);
-            }
-            if Instant::now() > deadline {
-                return Err(Errno::ETIMEDOUT).at(Step::StartProcess);
-            }
-            self.wait_briefly(None, 10)?;
-        }
-    }
-
-    /// Starts a program that reads the clock, and looks who else does.
-    fn read_clock(&mut self) -> Result<ClockSurvey, Refusal> {
-        let (said, probe) = self.run_probe()?;
-        let sample = serde_json::from_str(&said).map_err(io::Error::from).at(Step::ReadClock)?;
-        let members = self.census.members().at(Step::ReadClock)?;
-        let Some(clock) = &mut self.clock else { return Err(Errno::ENOENT).at(Step::ReadClock) };
-        clock.follower.keep_only(|pid| members.iter().any(|member| member.pid == pid));
-        let processes = clock.page.coverage(&members, self.main, &clock.follower);
-        Ok(ClockSurvey { sample, probe, processes })
-    }
-
-    fn run_probe(&mut self) -> Result<(String, Result<Variant, Uncovered>), Refusal> {
-        let argv = vec!["/proc/self/exe".to_owned(), probe::ARGUMENT.to_owned()];
-        let spawn = Spawn { argv, env: BTreeMap::new(), dir: PathBuf::from("/"), own_program: None };
-        let (from, to) = nix::unistd::pipe2(OFlag::O_CLOEXEC).at(Step::ReadClock)?;
-        let nowhere = File::options().write(true).open("/dev/null").at(Step::ReadClock)?;
-        let pid = self.start_followed(&spawn, vec![to, nowhere.into()])?;
-        let seen = self.clock.as_ref().and_then(|clock| clock.follower.outcome(pid).cloned());
-        let ended = self.wait_aside(pid);
-        if ended.is_err() {
-            let _ = process::signal(pid, libc::SIGKILL);
-        }
-        self.aside.remove(&pid);
-        ended?;
-        let mut said = String::new();
-        File::from(from).read_to_string(&mut said).at(Step::ReadClock)?;
-        Ok((said, seen.unwrap_or(Err(Uncovered::Unseen))))
     }
 
     fn terminate(&mut self) -> Result<Answer, Refusal> {
@@ -347,11 +257,9 @@ impl Agent {
             match process::take_change(pid)? {
                 Some(Change::Stopped { signal, event }) => self.stopped(pid, signal, event),
                 Some(Change::Ended(end)) => {
-                    if let Some(clock) = &mut self.clock {
-                        clock.follower.ended(pid);
-                    }
+                    let outcome = self.clock.as_mut().and_then(|clock| clock.follower.ended(pid));
                     if ours {
-                        self.note_end(pid, end);
+                        self.note_end(pid, end, outcome);
                     }
                 }
                 None => {}
@@ -368,9 +276,9 @@ impl Agent {
         }
     }
 
-    fn note_end(&mut self, pid: i32, end: End) {
+    fn note_end(&mut self, pid: i32, end: End, outcome: Option<Outcome>) {
         if let Some(slot) = self.aside.get_mut(&pid) {
-            *slot = Some(end);
+            *slot = Some(Aside { end, outcome });
             return;
         }
         let main = self.main == Some(pid);

@@ -214,6 +214,7 @@ impl Hosts {
             return Err(trouble(host, "its processes do not die"));
         }
         drop(port);
+        lock(&host.clock).page = None;
         *lock(&host.dropped_before) += survey.map_or(0, |survey| survey.dropped);
         Ok(Some(survey.map_or(0, |survey| survey.processes)))
     }

@@ -1,8 +1,9 @@
 //! The memory of other processes, by three ways that machines allow or forbid independently.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// A way to write, in the order in which they are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,16 @@ pub(crate) fn read(pid: i32, address: u64, into: &mut [u8]) -> io::Result<()> {
     if usize::try_from(count) == Ok(into.len()) {
         return Ok(());
     }
-    File::open(format!("/proc/{pid}/mem"))?.read_exact_at(into, address)
+    file(pid, File::options().read(true))?.read_exact_at(into, address)
+}
+
+/// The memory of a process as a file. Where `/proc` is that of a surrounding namespace, its numbers are not ours, and the file
+/// would be that of a stranger.
+fn file(pid: i32, options: &OpenOptions) -> io::Result<File> {
+    if std::fs::read_link("/proc/self")? != Path::new(&std::process::id().to_string()) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    options.open(format!("/proc/{pid}/mem"))
 }
 
 /// Reads one word.
@@ -53,7 +63,7 @@ pub(crate) fn write(pid: i32, address: u64, bytes: &[u8]) -> io::Result<Way> {
 pub(crate) fn write_by(way: Way, pid: i32, address: u64, bytes: &[u8]) -> io::Result<()> {
     match way {
         Way::Vector => write_vector(pid, address, bytes),
-        Way::File => File::options().write(true).open(format!("/proc/{pid}/mem"))?.write_all_at(bytes, address),
+        Way::File => file(pid, File::options().write(true))?.write_all_at(bytes, address),
         Way::Poke => poke(pid, address, bytes),
     }
 }

@@ -1,6 +1,7 @@
 //! System calls that neither the standard library nor `nix` wraps. All unsafe code of the hosts, the wire
 //! and the clocks but the machine code of `clock::stub` is here, behind safe functions of a few lines each.
 //!
+//! - [`clock`]: the machine's clock.
 //! - [`epoll`]: waiting with a nanosecond timeout.
 //! - [`interface`]: network devices by ioctl: up, address, MTU, queue length, flags, offloads.
 //! - [`packet`]: an AF_PACKET socket bound to one device.
@@ -10,12 +11,13 @@
 //! - [`limits`]: of this process.
 //! - [`mapping`]: memory shared with other processes.
 //! - [`memory`]: the memory of other processes.
-//! - [`ptrace`]: tracing.
+//! - [`ptrace`](self::ptrace): stopping threads, their registers.
 //! - [`seccomp`]: system calls that wait for an answer.
 //! - [`netlink`]: what of network devices cannot be done by ioctl in a user namespace.
 
 use std::io;
 
+pub(crate) mod clock;
 pub(crate) mod epoll;
 pub(crate) mod interface;
 pub(crate) mod limits;

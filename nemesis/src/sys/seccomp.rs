@@ -14,6 +14,9 @@ pub(crate) struct Notification {
     pub(crate) thread: i32,
     pub(crate) call: i32,
     pub(crate) architecture: u32,
+    /// Where it was called from.
+    pub(crate) instruction_pointer: u64,
+    pub(crate) arguments: [u64; 6],
 }
 
 #[repr(C)]
@@ -39,6 +42,8 @@ struct RawAnswer {
 /// `_IOWR('!', 0, struct seccomp_notif)` and `_IOWR('!', 1, struct seccomp_notif_resp)`.
 const RECEIVE: u32 = ioctl_number(0, size_of::<RawNotification>());
 const SEND: u32 = ioctl_number(1, size_of::<RawAnswer>());
+/// `_IOW('!', 2, __u64)`.
+const ID_VALID: u32 = ioctl_number(2, size_of::<u64>()) & !(2 << 30);
 const CONTINUE: u32 = 1;
 
 const fn ioctl_number(number: u32, bytes: usize) -> u32 {
@@ -88,6 +93,8 @@ pub(crate) fn receive(listener: impl AsFd) -> io::Result<Option<Notification>> {
             thread: raw.pid as i32,
             call: raw.call,
             architecture: raw.architecture,
+            instruction_pointer: raw.instruction_pointer,
+            arguments: raw.arguments,
         })),
         Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::EINTR)) => Ok(None),
         Err(e) => Err(e),
@@ -96,9 +103,27 @@ pub(crate) fn receive(listener: impl AsFd) -> io::Result<Option<Notification>> {
 
 /// Has the kernel execute the call. `false` when its thread has gone.
 pub(crate) fn proceed(listener: impl AsFd, notification: &Notification) -> io::Result<bool> {
-    let answer = RawAnswer { id: notification.id, value: 0, error: 0, flags: CONTINUE };
+    send(listener, &RawAnswer { id: notification.id, value: 0, error: 0, flags: CONTINUE })
+}
+
+/// Has the call return this, without the kernel executing it; a negative value is an errno. `false` when its thread has
+/// gone.
+pub(crate) fn return_value(listener: impl AsFd, notification: &Notification, value: i64) -> io::Result<bool> {
+    let error = i32::try_from(value.min(0)).unwrap_or(-libc::EOVERFLOW);
+    send(listener, &RawAnswer { id: notification.id, value: value.max(0), error, flags: 0 })
+}
+
+/// Whether a call still waits for its answer.
+pub(crate) fn is_waiting(listener: impl AsFd, notification: &Notification) -> bool {
+    let id = notification.id;
+    // SAFETY: the kernel reads one number.
+    unsafe { libc::ioctl(listener.as_fd().as_raw_fd(), ID_VALID as libc::Ioctl, &raw const id) == 0 }
+}
+
+fn send(listener: impl AsFd, answer: &RawAnswer) -> io::Result<bool> {
     // SAFETY: the kernel reads one answer of this layout.
-    let returned = unsafe { libc::ioctl(listener.as_fd().as_raw_fd(), SEND as libc::Ioctl, &raw const answer) };
+    let returned =
+        unsafe { libc::ioctl(listener.as_fd().as_raw_fd(), SEND as libc::Ioctl, std::ptr::from_ref(answer)) };
     match super::check(returned) {
         Ok(_) => Ok(true),
         Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(false),
@@ -112,6 +137,6 @@ mod tests {
 
     #[test]
     fn the_ioctl_numbers_are_the_kernels() {
-        assert_eq!((RECEIVE, SEND), (0xc050_2100, 0xc018_2101));
+        assert_eq!((RECEIVE, SEND, ID_VALID), (0xc050_2100, 0xc018_2101, 0x4008_2102));
     }
 }

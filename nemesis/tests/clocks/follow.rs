@@ -16,6 +16,11 @@ pub const TESTS: &[Test] = &[
     ("a_thread_that_becomes_a_program_has_the_clock", a_thread_that_becomes_a_program_has_the_clock),
     ("restarted_and_rebooted_hosts_keep_their_skew", restarted_and_rebooted_hosts_keep_their_skew),
     ("a_storm_of_programs_is_counted_paused_and_killed", a_storm_of_programs_is_counted_paused_and_killed),
+    ("signals_do_not_disturb_the_start_of_programs", signals_do_not_disturb_the_start_of_programs),
+    (
+        "a_program_that_never_stops_asking_leaves_the_host_usable",
+        a_program_that_never_stops_asking_leaves_the_host_usable,
+    ),
     ("a_crash_amid_a_storm_leaves_nothing", a_crash_amid_a_storm_leaves_nothing),
     ("what_cannot_be_started_is_said_as_without_a_clock", what_cannot_be_started_is_said_as_without_a_clock),
     ("programs_find_what_they_find_without_a_clock", programs_find_what_they_find_without_a_clock),
@@ -128,6 +133,34 @@ fn a_storm_of_programs_is_counted_paused_and_killed(rung: Rung) {
     assert!(readings.iter().all(|r| (r.offset() - 3600 * SECOND).abs() < SECOND), "{readings:?}");
 }
 
+fn signals_do_not_disturb_the_start_of_programs(rung: Rung) {
+    let lab = Lab::new(rung, 1);
+    lab.set(0, HOUR);
+    let both = format!("$SELF {0} pester & exec $SELF {0} storm 4", peers::ARGUMENT);
+    lab.spawn(0, &["sh", "-c", &both]);
+    let readings = lab.readings(0, 0, 400);
+    assert!(readings.iter().all(|r| (r.offset() - 3600 * SECOND).abs() < SECOND), "{readings:?}");
+    assert_eq!(lab.errors(0), "");
+    lab.hosts.kill(HostId(0)).unwrap();
+    assert_eq!(lab.wait_exit(0).signal, Some(9));
+}
+
+fn a_program_that_never_stops_asking_leaves_the_host_usable(rung: Rung) {
+    let lab = Lab::new(rung, 1);
+    lab.set(0, HOUR);
+    lab.start(0, &["ask-without-end"]);
+    lab.expect_offset(0, "asked of the kernel", |_| 3600 * SECOND);
+    let began = std::time::Instant::now();
+    for _ in 0..10 {
+        assert_eq!(lab.hosts.process_count(HostId(0)).unwrap(), 1);
+        assert_eq!(lab.hosts.pause(HostId(0)).unwrap(), 1);
+        assert_eq!(lab.hosts.resume(HostId(0)).unwrap(), 1);
+        assert!(lab.hosts.read_clock(HostId(0)).unwrap().is_effective());
+    }
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    assert_eq!(lab.hosts.kill(HostId(0)).unwrap(), 1);
+}
+
 fn a_crash_amid_a_storm_leaves_nothing(rung: Rung) {
     let lab = Lab::new(rung, 1);
     for _ in 0..4 {
@@ -173,9 +206,23 @@ fn programs_find_what_they_find_without_a_clock(rung: Rung) {
         assert_eq!(lab.wait_exit(0).code, Some(0));
         let same = |line: &&str| {
             let start = line.split(':').next().unwrap_or_default();
-            ["Sig", "Shd", "Cap", "fds", "Tracer", "Pid", "PPid", "Uid", "Gid", "NoNewPrivs"]
-                .iter()
-                .any(|s| start.starts_with(s))
+            [
+                "SigPnd",
+                "SigBlk",
+                "SigIgn",
+                "SigCgt",
+                "Shd",
+                "Cap",
+                "fds",
+                "Tracer",
+                "Pid",
+                "PPid",
+                "Uid",
+                "Gid",
+                "NoNewPrivs",
+            ]
+            .iter()
+            .any(|s| start.starts_with(s))
         };
         lab.said(0).lines().filter(same).map(str::to_owned).collect::<Vec<_>>()
     };

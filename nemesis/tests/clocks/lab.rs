@@ -117,10 +117,6 @@ impl Lab {
         fs::read_to_string(self.dir.path(&format!("{host}.err"))).unwrap_or_default()
     }
 
-    pub fn wait_said(&self, host: usize, text: &str) {
-        wait_until(&format!("{text} from {host}"), || self.said(host).contains(text));
-    }
-
     /// Readings of a host's programs, those after `since` on the monotonic clock, at least `count`.
     pub fn readings(&self, host: usize, since: i64, count: usize) -> Vec<Reading> {
         let mut readings = Vec::new();

@@ -22,7 +22,14 @@ pub fn run_if_asked() -> Option<ExitCode> {
         ["search"] => search(),
         ["signal-self", number] => signal_self(number.parse().expect("a number")),
         ["storm", count] => storm(count.parse().expect("a number")),
+        ["pester"] => pester(),
+        ["ask-without-end"] => ask_without_end(),
+        ["masked", rung] => {
+            crate::failures::masked(rung);
+            crate::sources::clean();
+        }
         ["look"] => look(),
+        ["trace-another"] => trace_another(),
         ["chroot", dir, program] => chroot(dir, program),
         other => panic!("no part {other:?}"),
     }
@@ -75,8 +82,40 @@ fn signal_self(signal: i32) {
     unsafe { nix::libc::raise(signal) };
 }
 
+/// Sends a signal that nobody minds to everybody, again and again.
+fn pester() {
+    loop {
+        // It fails while there is nobody.
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(-1), nix::sys::signal::Signal::SIGWINCH);
+        std::thread::sleep(Duration::from_micros(100));
+    }
+}
+
+/// Asks the kernel for the time on two threads without a pause, and says what it was told from time to time.
+fn ask_without_end() {
+    let ask = || {
+        let mut time = nix::libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the kernel writes one timespec.
+        let returned = unsafe { nix::libc::syscall(nix::libc::SYS_clock_gettime, 0, &raw mut time) };
+        assert_eq!(returned, 0);
+        time.tv_sec * 1_000_000_000 + time.tv_nsec
+    };
+    std::thread::spawn(move || {
+        loop {
+            ask();
+        }
+    });
+    loop {
+        println!("{} {}", ask(), monotonic_ns());
+        assert!((0..50).all(|_| ask() > 0));
+    }
+}
+
 /// Starts programs as fast as it can, on some threads.
 fn storm(threads: usize) {
+    extern "C" fn mind(_: i32) {}
+    // SAFETY: the handler does nothing.
+    unsafe { nix::libc::signal(nix::libc::SIGWINCH, mind as *const () as usize) };
     let storm = || {
         loop {
             Command::new("/proc/self/exe").args([ARGUMENT, "tell-once"]).status().expect("a program");
@@ -100,4 +139,26 @@ fn look() {
 fn chroot(dir: &str, program: &str) {
     nix::unistd::chroot(dir).expect("chroot");
     panic!("{}", Command::new(program).exec());
+}
+
+/// Becomes the tracer of a child before that is another program, as a debugger does, and lets it run.
+fn trace_another() {
+    const TRACE_ME: i64 = 0;
+    const CONTINUE: i64 = 7;
+    let trace = |request: i64, pid: i32| {
+        // SAFETY: neither request has pointers.
+        let returned = unsafe { nix::libc::syscall(nix::libc::SYS_ptrace, request, pid, 0usize, 0usize) };
+        nix::errno::Errno::result(returned).expect("a tracee");
+    };
+    // SAFETY: this process has one thread.
+    match unsafe { nix::unistd::fork() }.expect("a child") {
+        nix::unistd::ForkResult::Child => {
+            trace(TRACE_ME, 0);
+            panic!("{}", Command::new("/proc/self/exe").args([ARGUMENT, "tell"]).exec());
+        }
+        nix::unistd::ForkResult::Parent { child } => loop {
+            nix::sys::wait::waitpid(child, None).expect("a stop");
+            trace(CONTINUE, child.as_raw());
+        },
+    }
 }
