@@ -3,8 +3,11 @@
 //! The fold checkers observe one guarantee each. An analysis looks at the whole of a history through
 //! a [`Workload`], finds every anomaly it can, and asks the [tables of models](crate::models) what they rule out.
 
+mod about;
+mod fit;
 mod judge;
 mod parts;
+mod sought;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -36,6 +36,15 @@ pub enum Exhausted {
     Stopped,
 }
 
+impl Exhausted {
+    const ALL: [Exhausted; 3] = [Exhausted::Steps, Exhausted::Memory, Exhausted::Stopped];
+
+    /// Whether a doubt is of this sort: more time or memory might settle it.
+    pub fn is_told_in(doubt: &str) -> bool {
+        Exhausted::ALL.iter().any(|why| doubt.contains(&why.to_string()))
+    }
+}
+
 impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -11,10 +11,10 @@ mod watch;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use histories::{Guarantee, History};
+use histories::{Guarantee, History, Kind};
 
 use crate::analysis::{self, Assumptions, Found, Part, Question, Workload};
-use crate::budget::Budget;
+use crate::budget::{Budget, Exhausted};
 use crate::checker::About;
 use crate::finding::{Finding, Observed};
 use crate::fold::words::count;
@@ -117,6 +117,8 @@ struct Seen {
     part: Part,
     by: Lens,
     found: Found,
+    /// Whether any of its operations succeeded.
+    ended_well: bool,
 }
 
 /// A way to look at a part: which guarantees it can decide.
@@ -147,17 +149,21 @@ impl Lens {
 /// Judges these guarantees over a whole history.
 pub fn whole(history: &History, guarantees: &[Guarantee], budget: &Budget<'_>) -> Whole {
     let lenses: BTreeSet<Lens> = guarantees.iter().filter_map(|g| Lens::of(*g)).collect();
-    let mut seen = Vec::new();
+    let (mut seen, mut left_out) = (Vec::new(), Vec::new());
     for part in analysis::parts(history) {
         // Nothing is taken out of a history that is all one part.
         let own = if part.is_whole() { Cow::Borrowed(history) } else { Cow::Owned(part.of(history)) };
         for lens in &lenses {
-            seen.extend(look(&own, &part, *lens, budget));
+            match look(&own, &part, *lens, budget) {
+                Some(found) => seen.push(found),
+                None if *lens == Lens::Linear => left_out.extend(unjudged(&part)),
+                None => {}
+            }
         }
     }
     let kinds: BTreeSet<AnomalyType> = seen.iter().flat_map(|s| s.found.groups.keys().copied()).collect();
     let boundary = models::boundary(&kinds.into_iter().collect::<Vec<_>>());
-    let findings = guarantees.iter().filter_map(|g| Some(finding(*g, model(*g)?, &seen))).collect();
+    let findings = guarantees.iter().filter_map(|g| Some(finding(*g, model(*g)?, &seen, &left_out))).collect();
     let models::Boundary { not, also_not, besides } = boundary;
     Whole { findings, not, also_not, besides }
 }
@@ -169,7 +175,8 @@ fn look(history: &History, part: &Part, lens: Lens, budget: &Budget<'_>) -> Opti
     let run = |workload, models: &[Model]| {
         let question = Question { models: models.to_vec(), anomalies: Vec::new(), assume: Assumptions::default() };
         let found = analysis::look(history, workload, &question, budget);
-        Some(Seen { part: part.clone(), by: lens, found })
+        let ended_well = history.client_events().any(|event| history.kind(event) == Kind::Ok);
+        Some(Seen { part: part.clone(), by: lens, found, ended_well })
     };
     match lens {
         Lens::Transactions if transactional && !single() => run(part.workload, &[Model::StrongSerializable]),
@@ -187,7 +194,24 @@ fn look(history: &History, part: &Part, lens: Lens, budget: &Budget<'_>) -> Opti
     }
 }
 
-fn finding(guarantee: Guarantee, model: Model, seen: &[Seen]) -> Finding {
+/// The objects of a part that are not judged by themselves in real time, in words.
+fn unjudged(part: &Part) -> Option<String> {
+    let (one, many) = match part.workload {
+        Workload::ListAppend => ("list that transactions touch", "lists that transactions touch"),
+        Workload::RwRegister => ("register that transactions touch", "registers that transactions touch"),
+        Workload::Predicate => ("object that transactions touch", "objects that transactions touch"),
+        Workload::Queue => ("queue in no order", "queues in no order"),
+        _ => return None,
+    };
+    Some(count(object_count(part), one, many))
+}
+
+fn object_count(part: &Part) -> u64 {
+    part.keys.iter().filter(|key| **key).count() as u64
+}
+
+/// `left_out` are the objects that linearizability does not look at, in words.
+fn finding(guarantee: Guarantee, model: Model, seen: &[Seen], left_out: &[String]) -> Finding {
     let prohibited = models::prohibited(&[model], &[]);
     let lens = Lens::of(guarantee);
     let seen: Vec<&Seen> = seen.iter().filter(|s| Some(s.by) == lens).collect();
@@ -197,9 +221,11 @@ fn finding(guarantee: Guarantee, model: Model, seen: &[Seen]) -> Finding {
     let violations: u64 = groups.iter().map(|(_, g)| g.count).sum();
     let doubts: Vec<&String> = seen.iter().flat_map(|s| &s.found.doubts).collect();
     let operations: u64 = seen.iter().map(|s| s.part.operation_count).sum();
+    let nothing = !seen.iter().any(|s| s.ended_well);
     let observed = match (violations, operations, doubts.is_empty()) {
         (1.., _, _) => Observed::Violated,
         (0, 0, _) => Observed::NotApplicable,
+        (0, _, _) if nothing => Observed::Unknown,
         (0, _, false) => Observed::Unknown,
         (0, _, true) => Observed::Held,
     };
@@ -210,12 +236,21 @@ fn finding(guarantee: Guarantee, model: Model, seen: &[Seen]) -> Finding {
     let summary = match observed {
         Observed::Violated => kinds(&groups),
         Observed::NotApplicable => String::new(),
-        Observed::Unknown => doubts.iter().take(1).map(|d| (*d).clone()).collect(),
+        Observed::Unknown if nothing => "no operation succeeded".to_owned(),
+        Observed::Unknown => {
+            let exhausted = doubts.iter().find(|doubt| Exhausted::is_told_in(doubt));
+            exhausted.or(doubts.first()).map(|doubt| (*doubt).clone()).unwrap_or_default()
+        }
         Observed::Held => {
-            let objects = seen.iter().map(|s| s.part.keys.iter().filter(|k| **k).count()).sum::<usize>();
+            let objects = seen.iter().map(|s| object_count(&s.part)).sum();
             let (operations, objects) =
-                (count(operations, "operation", "operations"), count(objects as u64, "object", "objects"));
-            format!("{operations} on {objects}")
+                (count(operations, "operation", "operations"), count(objects, "object", "objects"));
+            let without = match left_out {
+                _ if guarantee != Guarantee::Linearizable => String::new(),
+                [] => String::new(),
+                some => format!("; not judged here: {}", some.join(", ")),
+            };
+            format!("{operations} on {objects}{without}")
         }
     };
     let anomalies = groups.iter().flat_map(|(_, g)| g.cases.iter().cloned()).take(Finding::KEPT).collect();

@@ -158,3 +158,25 @@ fn prefixes_are_judged_by_the_model_that_is_asked_for() {
     assert_eq!(ask("0:{ax1} 1:{ay1} 2:rx1ry_ 3:rx_ry_ 4:rx1ry1", M::ConsistentPrefix), Answer::Valid);
     assert_eq!(ask("0:{ax1} 0:{ay1} 2:rx_ry1 4:rx1ry1", M::ConsistentPrefix), Answer::Invalid);
 }
+
+fn found(text: &str, guarantee: Guarantee) -> checkers::Finding {
+    whole(&notation::history(text), &[guarantee], &Budget::default()).findings.remove(0)
+}
+
+#[test]
+fn linearizability_says_which_objects_it_leaves_out() {
+    let finding = found("wz1 rz1 {ax1} {ay1} {rx1ry1}", Guarantee::Linearizable);
+    assert_eq!(finding.observed, Observed::Held);
+    assert_eq!(finding.summary, "2 operations on 1 object; not judged here: 2 lists that transactions touch");
+    let finding = found("wz1 rz1", Guarantee::Linearizable);
+    assert_eq!(finding.summary, "2 operations on 1 object");
+}
+
+#[test]
+fn nothing_holds_where_nothing_succeeded() {
+    for text in ["wx1? rx?", "0<wx1 1<rx", "wx1! rx!"] {
+        assert_eq!(found(text, Guarantee::Linearizable).observed, Observed::Unknown, "{text}");
+    }
+    assert_eq!(found("{ax1}? {rx}?", Guarantee::Serializable).observed, Observed::Unknown);
+    assert_eq!(found("{ax1} {rx1}", Guarantee::Serializable).observed, Observed::Held);
+}

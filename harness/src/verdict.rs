@@ -167,8 +167,18 @@ pub struct Judgement {
 
 /// Compares what was promised with what was observed.
 pub fn judge(terms: &Terms, findings: Vec<Finding>, circumstances: Circumstances) -> Judgement {
+    judge_in_words(terms, findings, circumstances, "promised")
+}
+
+/// The same where nobody is known to have promised anything: the terms are what is asked.
+pub fn judge_asked(terms: &Terms, findings: Vec<Finding>, circumstances: Circumstances) -> Judgement {
+    let word = if terms.required.is_empty() { "asked" } else { "required" };
+    judge_in_words(terms, findings, circumstances, word)
+}
+
+fn judge_in_words(terms: &Terms, findings: Vec<Finding>, circumstances: Circumstances, word: &str) -> Judgement {
     let guarantees: BTreeMap<Guarantee, Row> = findings.into_iter().map(|f| (f.guarantee, row(terms, f))).collect();
-    let (verdict, reason) = conclude(&guarantees, circumstances);
+    let (verdict, reason) = conclude(&guarantees, circumstances, word);
     Judgement { verdict, reason, guarantees }
 }
 
@@ -195,7 +205,8 @@ fn row(terms: &Terms, finding: Finding) -> Row {
     }
 }
 
-fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances) -> (Verdict, String) {
+/// `word` is what the guarantees that count were: promised, asked or required.
+fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances, word: &str) -> (Verdict, String) {
     if circumstances.irregular_count > 0 {
         let count = circumstances.irregular_count;
         let events = if count == 1 { "event breaks" } else { "events break" };
@@ -212,17 +223,17 @@ fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances) -> (V
     if !violated.is_empty() {
         let verb = if violated.len() == 1 { "was" } else { "were" };
         let required = promised().filter(|(_, r)| r.observed == Observed::Violated).all(|(_, r)| r.required);
-        let asked = if required { "required" } else { "promised" };
+        let asked = if required { "required" } else { word };
         return (Verdict::Invalid, format!("{} {verb} {asked} and violated", list(&violated)));
     }
     if circumstances.unended {
-        return (Verdict::Unknown, "the run did not come to its end; nothing promised was violated until then".into());
+        return (Verdict::Unknown, format!("the run did not come to its end; nothing {word} was violated until then"));
     }
     if circumstances.damaged {
-        return (Verdict::Unknown, "the history is damaged; nothing promised was violated until there".into());
+        return (Verdict::Unknown, format!("the history is damaged; nothing {word} was violated until there"));
     }
     if circumstances.interrupted {
-        return (Verdict::Unknown, "the run was interrupted; nothing promised was violated until then".into());
+        return (Verdict::Unknown, format!("the run was interrupted; nothing {word} was violated until then"));
     }
     if circumstances.stopped {
         return (Verdict::Unknown, "the run ended itself at a proof that the whole history does not bear out".into());
@@ -249,16 +260,18 @@ fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances) -> (V
         return (Verdict::Unknown, format!("{} could not be judged", list(&unjudged)));
     }
     if promised().all(|(_, r)| r.observed == Observed::NotApplicable) {
-        return (Verdict::Unknown, "nothing that was promised could be judged".into());
+        return (Verdict::Unknown, format!("nothing that was {word} could be judged"));
     }
     let unpromised = rows.values().filter(|r| !r.promised && r.observed == Observed::Violated).count();
+    let undecided = rows.values().any(|r| !r.promised && r.observed == Observed::Unknown);
     let reason = match unpromised {
         0 if promised().any(|(_, r)| r.observed == Observed::NotApplicable) => {
-            "everything promised that this workload shows was observed to hold".into()
+            format!("everything {word} that this workload shows was observed to hold")
         }
-        0 => "everything promised was observed to hold".into(),
-        1 => "everything promised held; the one violation was never promised".into(),
-        n => format!("everything promised held; the {n} violated guarantees were never promised"),
+        0 if word == "asked" && undecided => "everything that could be judged was observed to hold".into(),
+        0 => format!("everything {word} was observed to hold"),
+        1 => format!("everything {word} held; the one violation was never {word}"),
+        n => format!("everything {word} held; the {n} violated guarantees were never {word}"),
     };
     (Verdict::Valid, reason)
 }

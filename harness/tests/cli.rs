@@ -86,12 +86,18 @@ fn a_run_directory_that_cannot_be_made_is_named_with_the_remedy() {
     refused(&["test", "single-leader", "--runs", "/proc/nowhere"], &["/proc/nowhere", "--runs DIR"]);
 }
 
+/// What `list` says as JSON: one object a line.
+fn listed(what: &str) -> Vec<serde_json::Value> {
+    let output = splitbrain(&["list", what, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{what}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
+}
+
 #[test]
 fn every_name_that_is_listed_can_be_explained() {
-    for what in ["systems", "workloads", "faults", "guarantees", "checkers", "models", "anomalies"] {
-        let output = splitbrain(&["list", what, "--format", "json"]);
-        assert_eq!(output.status.code(), Some(0));
-        let items: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("a JSON list");
+    for what in ["systems", "workloads", "histories", "faults", "guarantees", "checkers", "models", "anomalies"] {
+        let items = listed(what);
         assert!(!items.is_empty(), "{what}");
         for item in items {
             let name = item["name"].as_str().expect("a name");
@@ -150,8 +156,7 @@ fn what_is_a_guarantee_and_a_model_is_explained_as_both() {
 
 #[test]
 fn models_are_listed_with_what_they_forbid() {
-    let output = splitbrain(&["list", "models", "--format", "json"]);
-    let items: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("a JSON list");
+    let items = listed("models");
     let si = items.iter().find(|m| m["name"] == "snapshot-isolation").expect("it is listed");
     assert_eq!(si["aliases"], serde_json::json!(["PL-SI"]));
     assert!(si["forbids"].as_array().is_some_and(|kinds| kinds.contains(&"G-SI".into())), "{si}");
@@ -166,4 +171,25 @@ fn help_and_version_are_no_errors() {
     for arguments in [&["--help"][..], &["test", "--help"], &["--version"]] {
         assert_eq!(splitbrain(arguments).status.code(), Some(0), "{arguments:?}");
     }
+}
+
+#[test]
+fn the_workloads_of_check_are_listed_and_explained() {
+    let listed = splitbrain(&["list", "histories"]);
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    for workload in checkers::Workload::ALL {
+        assert!(text.lines().any(|line| line.starts_with(workload.name())), "{workload}: {text}");
+    }
+    let text = explained("list-append");
+    assert!(text.contains("check --workload list-append") && text.contains("strong-serializable"), "{text}");
+    let both = explained("set");
+    assert!(both.contains("its histories are judged by") && both.contains("check --workload set"), "{both}");
+    refused(&["explain", "list-apend"], &["did you mean 'list-append'?"]);
+    refused(&["check", "-w", "cheese", "whatever"], &["`splitbrain list histories`"]);
+}
+
+#[test]
+fn models_are_listed_by_name() {
+    let names: Vec<String> = listed("models").iter().map(|model| model["name"].to_string()).collect();
+    assert!(names.len() > 20 && names.is_sorted(), "{names:?}");
 }

@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 
 use histories::{Function, History};
 
+use super::fit::Fit;
+use super::sought;
 use super::{Analysis, Answer, Assumptions, Found, Group, Question, Workload};
 use crate::budget::{Budget, Meter};
 use crate::models::{self, AnomalyType, Boundary, Model, Scope, VersionOrder};
@@ -19,7 +21,7 @@ use crate::{classic, linearizability, transactions, weak};
 
 /// A way to look at a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Lens {
+pub(super) enum Lens {
     /// What the workload is for.
     Own,
     /// Sessions of single operations.
@@ -81,9 +83,10 @@ pub fn look(history: &History, workload: Workload, question: &Question, budget: 
         }
     }
     let mut found = Found::default();
-    for lens in lenses {
-        found.merge(through(history, workload, lens, question, budget));
+    for lens in &lenses {
+        found.merge(through(history, workload, *lens, question, budget));
     }
+    doubts.extend(sought::doubts(workload, &lenses, question, &found));
     found.doubts.append(&mut doubts);
     found
 }
@@ -195,12 +198,17 @@ fn levels(models: &[Model]) -> Vec<Level> {
 
 /// Looks at a history and answers the question.
 pub fn analyse(history: &History, workload: Workload, question: &Question, budget: &Budget<'_>) -> Analysis {
-    let found = look(history, workload, question, budget);
+    let mut found = look(history, workload, question, budget);
+    let fit = Fit::of(history, workload);
+    // Most analyzers that pass operations over say so themselves.
+    if found.doubts.is_empty() {
+        found.doubts.extend(fit.doubt(history, workload));
+    }
     let broken = history.irregularities().len();
-    conclude(workload, question, found, broken)
+    conclude(workload, question, found, fit, broken)
 }
 
-fn conclude(workload: Workload, question: &Question, found: Found, broken: usize) -> Analysis {
+fn conclude(workload: Workload, question: &Question, found: Found, fit: Fit, broken: usize) -> Analysis {
     let order = order(&question.assume);
     let prohibited = models::prohibited_under(order, &question.models, &question.anomalies);
     let kinds: Vec<AnomalyType> = found.groups.keys().copied().collect();
@@ -211,10 +219,11 @@ fn conclude(workload: Workload, question: &Question, found: Found, broken: usize
     let (answer, reason) = match worst {
         _ if broken > 0 => (Answer::Unknown, irregular(broken)),
         Some(kind) => (Answer::Invalid, because(kind, question)),
-        None if !found.doubts.is_empty() => (Answer::Unknown, "not everything could be decided".to_owned()),
         None if found.checked.values().all(|count| *count == 0) => {
             (Answer::Unknown, "there is nothing in it to judge".to_owned())
         }
+        None if fit.shows_nothing() => (Answer::Unknown, fit.nothing(workload)),
+        None if !found.doubts.is_empty() => (Answer::Unknown, "not everything could be decided".to_owned()),
         None => (Answer::Valid, "nothing contradicts what was asked".to_owned()),
     };
     Analysis { workload, answer, reason, groups, not, also_not, besides, checked: found.checked, doubts: found.doubts }

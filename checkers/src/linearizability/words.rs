@@ -2,6 +2,7 @@
 
 use histories::{EventIndex, History, KeyId, Scalar, ValueId};
 
+use super::registers::operations::UNHEARD;
 use crate::budget::Exhausted;
 use crate::finding::{Anomaly, Relation, RelationKind};
 use crate::fold::words;
@@ -66,11 +67,13 @@ pub(crate) fn key_name(history: &History, key: KeyId) -> Option<String> {
     (*name != Scalar::Null).then(|| name.to_string())
 }
 
-/// A value in words; `initial` is shown where the number is none of the history's.
+/// A value in words; `initial` is shown where the number is that of a start which the history does not name. What was
+/// read and stands nowhere else is told with the read.
 pub(crate) fn value(history: &History, id: u32, initial: Option<&Scalar>) -> String {
-    match (id as usize) < history.value_count() {
-        true => history.value(ValueId(id)).to_string(),
-        false => initial.map_or("a value nobody wrote".to_owned(), Scalar::to_string),
+    match initial {
+        _ if (id as usize) < history.value_count() => history.value(ValueId(id)).to_string(),
+        Some(initial) if id != UNHEARD => initial.to_string(),
+        _ => "that value".to_owned(),
     }
 }
 

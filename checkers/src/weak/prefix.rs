@@ -41,7 +41,7 @@ use histories::{History, Scalar};
 use super::evidence::Evidence;
 use super::order::{Parents, order, way};
 use super::table::Table;
-use super::trace::{self, Grain, INITIAL, Read, Trace};
+use super::trace::{self, FlawKind, Grain, INITIAL, Read, Trace};
 use crate::analysis::Found;
 use crate::budget::{Exhausted, Meter};
 use crate::finding::{Anomaly, Relation, RelationKind};
@@ -70,6 +70,7 @@ fn look(history: &History, initial: Option<&Scalar>, meter: &Meter<'_>, cuts: bo
     found.checked.insert("keys", versions.known_count());
     // Of transactions the order of sessions is part of it, so a contradiction refutes only models that keep sessions.
     let kind = if cuts { AnomalyType::NotPrefix } else { AnomalyType::NotPrefixProcess };
+    flaws(&evidence, kind, &mut found);
     let mut graph = Edges { evidence, versions: &versions, kind, list: Vec::new() };
     match cuts {
         true => graph.cuts(),
@@ -79,6 +80,22 @@ fn look(history: &History, initial: Option<&Scalar>, meter: &Meter<'_>, cuts: bo
         found.doubts.push(format!("Not everything was looked at: {exhausted}."));
     }
     found
+}
+
+/// What nobody wrote, or tried to in vain, is shown by no prefix. Other reads that are wrong by themselves have no place
+/// among the versions, and are left out.
+fn flaws(evidence: &Evidence<'_>, kind: AnomalyType, found: &mut Found) {
+    let mut left_out = 0;
+    for flaw in &evidence.trace.flaws {
+        match flaw.kind {
+            FlawKind::ThinAir | FlawKind::Aborted(_) => found.add(kind, || evidence.flaw(kind, flaw)),
+            _ => left_out += 1,
+        }
+    }
+    if left_out > 0 {
+        let reads = words::count(left_out, "read shows", "reads show");
+        found.doubts.push(format!("{reads} what its own transaction or another one had replaced by then; left out."));
+    }
 }
 
 /// What a node of the graph stands for.

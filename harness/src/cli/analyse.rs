@@ -2,21 +2,24 @@
 
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Instant;
 
 use checkers::analysis::{self, Analysis, Answer, Assumptions, Question, Workload};
-use checkers::{Anomaly, AnomalyType, Budget, Model, Shrinker, models};
-use histories::History;
-use histories::file::{self, InputFormat, Limits, Loaded};
+use checkers::{Anomaly, AnomalyType, Budget, Exhausted, Model, Shrinker, models, whole};
+use histories::file::{self, InputFormat, Limits, Loaded, ReadError};
+use histories::{Guarantee, History};
 
 use super::args::{CheckArgs, Format, KeyOrder};
+use super::check::{INTERRUPTED, Task};
 use super::names;
 use super::print;
 use crate::analyses;
 use crate::evidence;
 use crate::failure::{Failure, INVALID, UNKNOWN, USAGE, VALID};
 use crate::render::analysis as render;
+use crate::rundir::RunDir;
 
 /// What the flags ask, for every file.
 pub struct Asked {
@@ -82,7 +85,7 @@ impl Analysed {
     /// The exit code.
     fn code(&self) -> u8 {
         match self.analysis.answer {
-            _ if self.damage.is_some() && self.analysis.answer != Answer::Invalid => USAGE,
+            Answer::Valid | Answer::Unknown if self.damage.is_some() => USAGE,
             Answer::Valid => VALID,
             Answer::Invalid => INVALID,
             Answer::Unknown => UNKNOWN,
@@ -91,35 +94,82 @@ impl Analysed {
 }
 
 /// Judges one file and prints what it found. Returns the exit code.
-pub fn analyse(path: &Path, asked: &Asked, args: &CheckArgs) -> Result<u8, Failure> {
+pub fn analyse(task: &Task<'_>, asked: &Asked) -> Result<u8, Failure> {
+    let (path, args) = (task.path, task.args);
     let began = Instant::now();
     let loaded = load(path, args.input)?;
     let history = &loaded.history;
-    let Some(workload) = asked.workload.or_else(|| analysis::infer(history)) else {
-        return Err(Failure::usage(format!("{}: nothing in it says what kind of history it is", path.display()))
-            .help("name it: --workload list-append (`splitbrain list workloads`)"));
-    };
+    let workload = asked.workload.or_else(|| analysis::infer(history)).ok_or_else(|| no_kind(path, &loaded))?;
+    assumed(args, workload)?;
     let question = asked.question(workload);
-    let deadline = args.budget.map(|b| Instant::now() + b);
-    let stop = || deadline.is_some_and(|d| Instant::now() >= d);
+    let stop = task.stop();
     let budget = budget(args, &stop);
-    let analysis = analysis::analyse(history, workload, &question, &budget);
-    let seconds = began.elapsed().as_secs_f64();
+    let mut analysis = analysis::analyse(history, workload, &question, &budget);
+    if analysis.answer != Answer::Invalid && asked.workload.is_none() {
+        analysis.doubts.extend(several_kinds(history, workload, &question));
+    }
+    if task.is_interrupted() {
+        let stopped = Exhausted::Stopped.to_string();
+        analysis.doubts.iter_mut().for_each(|doubt| *doubt = doubt.replace(&stopped, INTERRUPTED));
+    }
     let damage = loaded.damage.as_ref().map(ToString::to_string);
+    if damage.is_some() && analysis.answer == Answer::Valid {
+        analysis.answer = Answer::Unknown;
+        analysis.reason = "the history is damaged; nothing contradicts what was asked until there".to_owned();
+    }
+    let seconds = began.elapsed().as_secs_f64();
     let file = path.display().to_string();
     let analysed = Analysed { file, analysis, question, event_count: history.len(), damage, seconds };
     let shrinker = LazyCell::new(|| Shrinker::new(history));
     let shows = shows(&analysed);
-    let smallest = |case: &Anomaly| shrinker.minimal(case, |part| shows(&case.kind, part));
+    let minimal = |case: &Anomaly| shrinker.minimal(case, |part| shows(&case.kind, part));
+    // Whoever wants to leave waits for no smaller history.
+    let smallest = |case: &Anomaly| if task.is_interrupted() { None } else { minimal(case) };
     match args.format {
         Format::Json => print(&render::json(&analysed, &smallest)),
         Format::Text => print(&render::text(&analysed, history)),
     }
-    if let Some(dir) = &args.evidence {
+    if let Some(place) = task.place() {
         let cases = analysed.analysis.groups.iter().flat_map(|g| g.cases.iter().take(args.most));
-        evidence::write(dir, 0, history, cases, &smallest)?;
+        evidence::write(&place, 0, history, cases, &smallest)?;
     }
     Ok(analysed.code())
+}
+
+fn no_kind(path: &Path, loaded: &Loaded) -> Failure {
+    let failure = Failure::usage(format!("{}: nothing in it says what kind of history it is", path.display()));
+    match &loaded.damage {
+        Some(damage) => failure.because(damage),
+        None => failure,
+    }
+    .help("name it: --workload list-append (`splitbrain list histories`)")
+}
+
+/// What may be assumed of one kind of history says nothing of another.
+fn assumed(args: &CheckArgs, workload: Workload) -> Result<(), Failure> {
+    let registers = matches!(workload, Workload::RwRegister | Workload::Register | Workload::CasRegister);
+    let of_a_bank = args.total.is_some() || args.negative_balances;
+    let (flag, kind) = match () {
+        () if !args.keys.is_empty() && !registers => ("--keys is", Workload::RwRegister),
+        () if of_a_bank && workload != Workload::Bank => ("--total and --negative-balances are", Workload::Bank),
+        () => return Ok(()),
+    };
+    Err(Failure::usage(format!("{flag} about {kind} histories, and this one is taken as {workload}"))
+        .help(format!("leave it out, or say --workload {kind}")))
+}
+
+/// Of a history of several kinds one analysis looks at one. Where the models are guarantees, all can be looked at.
+fn several_kinds(history: &History, workload: Workload, question: &Question) -> Option<String> {
+    let kinds: Vec<String> = analysis::parts(history).iter().map(|part| part.workload.to_string()).collect();
+    let guarantee = |model: &Model| Guarantee::ALL.into_iter().find(|g| whole::model(*g) == Some(*model));
+    let guarantees: Option<Vec<&str>> = question.models.iter().map(|m| guarantee(m).map(Guarantee::name)).collect();
+    let guarantees = guarantees.filter(|all| !all.is_empty() && kinds.len() > 1)?;
+    Some(format!(
+        "Its objects are of several kinds ({}), and all were taken as {workload}: `--require {}` instead of --model judges \
+         each kind by itself.",
+        kinds.join(", "),
+        guarantees.join(",")
+    ))
 }
 
 /// Whether a part of the history has an anomaly of this kind, under the same question.
@@ -142,18 +192,31 @@ pub fn budget<'a>(args: &CheckArgs, stop: &'a (dyn Fn() -> bool + Sync)) -> Budg
     }
 }
 
-/// Reads a history in whatever form it is.
+/// Reads a history in whatever form it is; of a run directory its history.
 pub fn load(path: &Path, format: InputFormat) -> Result<Loaded, Failure> {
     let loaded = if path == Path::new("-") {
         file::read_from_as(std::io::stdin().lock(), format, Limits::default())
+    } else if path.is_dir() {
+        file::read_as(&RunDir::open(path)?.history(), format, Limits::default())
     } else {
         file::read_as(path, format, Limits::default())
     };
-    loaded.map_err(|e| {
-        Failure::usage(format!("cannot read {}", path.display()))
-            .because(&e)
-            .help("a history is JSON Lines, EDN, a JSON array or a Jepsen log: docs/reference/history-format.md")
-    })
+    loaded.map_err(|e| unreadable(path, &e))
+}
+
+fn unreadable(path: &Path, error: &ReadError) -> Failure {
+    let failure = Failure::usage(format!("cannot read {}", path.display())).because(error);
+    match error {
+        ReadError::Open(why) => match why.kind() {
+            ErrorKind::NotFound => failure.help("name a file or a run directory that is there"),
+            ErrorKind::PermissionDenied => failure.help("you may not read it: change its mode, or copy it"),
+            _ => failure,
+        },
+        ReadError::Newer { .. } => failure.help("use a newer splitbrain to read it"),
+        ReadError::NotAHistory { .. } => {
+            failure.help("a history is JSON Lines, EDN, a JSON array or a Jepsen log: docs/reference/history-format.md")
+        }
+    }
 }
 
 /// The models that the question names and that the anomalies found refute.

@@ -27,9 +27,9 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the verdict of a run, its evidence and the timeline around it.
     Inspect(InspectArgs),
-    /// List systems, workloads, faults, checkers, guarantees, consistency models or anomalies.
+    /// List systems, workloads, kinds of histories, faults, checkers, guarantees, consistency models or anomalies.
     List(ListArgs),
-    /// Explain a system, workload, fault, checker, guarantee, consistency model or anomaly.
+    /// Explain a system, workload, kind of history, fault, checker, guarantee, consistency model or anomaly.
     Explain(ExplainArgs),
     /// Probe what this machine can do, and say what to type to get more.
     Doctor(DoctorArgs),
@@ -41,7 +41,7 @@ pub enum Format {
     /// For people.
     #[default]
     Text,
-    /// One JSON object a line, one line a run.
+    /// JSON: one object a line.
     Json,
 }
 
@@ -190,9 +190,9 @@ pub struct CheckArgs {
     #[arg(long, value_name = "GUARANTEE", value_delimiter = ',')]
     pub require: Vec<String>,
     /// Bound on recovery after healing; default: what the run had, or 10s.
-    #[arg(long, value_name = "T", value_parser = duration)]
+    #[arg(long, value_name = "T", value_parser = duration, conflicts_with_all = ["workload", "model", "anomaly"])]
     pub recovery: Option<Duration>,
-    /// Understand the history this way (`splitbrain list workloads`), and find out which consistency models it rules
+    /// Understand the history this way (`splitbrain list histories`), and find out which consistency models it rules
     /// out. Default with --model: what its operations say.
     #[arg(long, short, value_name = "W", conflicts_with = "require")]
     pub workload: Option<String>,
@@ -225,11 +225,12 @@ pub struct CheckArgs {
     /// How much memory searches may take, such as 512MiB. Default: 4GiB.
     #[arg(long, value_name = "M", value_parser = bytes)]
     pub memory: Option<u64>,
-    /// Write a picture, a graph and the smallest history of each anomaly into this directory.
+    /// Write a picture, a graph and the smallest history of each anomaly into this directory, which must not hold any
+    /// yet; of several files into one directory each below it.
     #[arg(long, value_name = "DIR")]
     pub evidence: Option<PathBuf>,
-    /// How many anomalies of each kind get files there.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    /// How many anomalies of each kind or guarantee get files there.
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "evidence")]
     pub most: usize,
     /// How to print results.
     #[arg(long, value_enum, default_value_t)]
@@ -263,8 +264,9 @@ pub struct InspectArgs {
     /// Print the operations of each anomaly and the relations between them as a graph, for Graphviz.
     #[arg(long)]
     pub dot: bool,
-    /// Write a picture, a graph and the smallest history of each anomaly into this directory.
-    #[arg(long, value_name = "DIR")]
+    /// Write a picture, a graph and the smallest history of each anomaly into this directory, which must not hold any
+    /// yet.
+    #[arg(long, value_name = "DIR", conflicts_with = "dot")]
     pub evidence: Option<PathBuf>,
     /// How many operations on the same keys to show before and after.
     #[arg(long, value_name = "N", default_value_t = 4)]
@@ -287,24 +289,27 @@ pub struct ListArgs {
 pub enum Listed {
     /// Stores that can be tested.
     Systems,
-    /// What can be asked of them.
+    /// What can be asked of them: the workloads of `test`.
     Workloads,
+    /// How a history can be understood: the workloads of `check`.
+    Histories,
     /// What can be done to them.
     Faults,
     /// What decides.
     Checkers,
     /// What can be promised.
     Guarantees,
-    /// Consistency models: what a history can be asked to satisfy.
+    /// Consistency models, by name: what a history can be asked to satisfy.
     Models,
-    /// What can be wrong with a history.
+    /// What can be wrong with a history, the worst first.
     Anomalies,
 }
 
 /// `splitbrain explain`.
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
-    /// Name of a system, workload, fault, checker, guarantee, consistency model (aliases such as PL-2 too) or anomaly.
+    /// Name of a system, workload, kind of history, fault, checker, guarantee, consistency model (aliases such as PL-2
+    /// too) or anomaly.
     pub name: String,
 }
 

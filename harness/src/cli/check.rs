@@ -1,288 +1,113 @@
 //! `splitbrain check`: judge recorded runs and histories again. All of them, whatever the first ones say.
+//!
+//! Ctrl-C ends the search that is under way: what it has proven is said, what it has not is unknown, and the files
+//! behind it are named as not checked. A second one ends the program at once.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use checkers::whole::Whole;
-use checkers::{CheckConfig, Finding, Observed};
-use histories::file::Loaded;
-use histories::{Guarantee, History, Kind};
-use serde_json::{Value as Json, json};
-use systems_under_test::{Contract, Promise};
+use serde_json::json;
+use tokio::sync::watch;
 
 use super::analyse::{self, Asked};
 use super::args::{CheckArgs, Format};
+use super::guarantees;
+use super::interrupt::{self, Words};
 use super::{names, print};
-use crate::analyses;
-use crate::failure::{Failure, USAGE, worst};
-use crate::plan::Plan;
-use crate::render::analysis::names as model_names;
-use crate::render::report;
-use crate::render::style::{COST, DIM, Painted};
-use crate::render::verdicts::{table, table_of_asked};
-use crate::report::{Operations, Report, RunFile, Status, shell_word};
-use crate::rundir::RunDir;
-use crate::verdict::{Circumstances, Row, Terms, Verdict, judge};
+use crate::evidence::Place;
+use crate::failure::{Failure, UNKNOWN, worst};
 
-/// How many events that break the rules are named.
-const IRREGULARITIES: usize = 5;
+const WORDS: Words = Words {
+    first: "stopping: what is proven so far is said (again to leave at once)",
+    second: "leaving at once",
+    code: UNKNOWN,
+};
+
+/// Why a search came to no end.
+pub const INTERRUPTED: &str = "it was interrupted";
+
+/// One file that is checked.
+pub struct Task<'a> {
+    /// As it was named.
+    pub path: &'a Path,
+    /// Its place among all files.
+    number: usize,
+    /// The flags.
+    pub args: &'a CheckArgs,
+    evidence: Option<&'a Place>,
+    interrupt: &'a watch::Receiver<bool>,
+}
+
+impl Task<'_> {
+    /// Where its evidence goes, if it is asked for and nobody is in a hurry.
+    pub fn place(&self) -> Option<PathBuf> {
+        self.evidence.filter(|_| !self.is_interrupted()).map(|place| place.of(self.number, self.path))
+    }
+
+    /// Whether the user wants to leave.
+    pub fn is_interrupted(&self) -> bool {
+        *self.interrupt.borrow()
+    }
+
+    /// Whether it is time to end: the time is over from now on, or the user wants to leave.
+    pub fn stop(&self) -> impl Fn() -> bool + Sync {
+        let deadline = self.args.budget.map(|budget| Instant::now() + budget);
+        let interrupt = self.interrupt.clone();
+        move || *interrupt.borrow() || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
 
 pub fn check(args: &CheckArgs) -> Result<u8, Failure> {
     let required = names::guarantees(&args.require)?;
     let asked = Asked::of(args)?;
+    refuse(args, asked.is_some())?;
+    let place = args.evidence.as_deref().map(|dir| Place::claim(dir, args.paths.len())).transpose()?;
+    let interrupt = interrupt::listen(WORDS)?;
     let mut codes = Vec::new();
-    for path in &args.paths {
+    for (number, path) in args.paths.iter().enumerate() {
+        let task = Task { path, number, args, evidence: place.as_ref(), interrupt: &interrupt };
         let checked = match &asked {
-            Some(asked) => analyse::analyse(path, asked, args),
-            None => check_one(path, &required, args).and_then(|checked| {
-                print(&show(&checked, args.format)?);
-                Ok(checked.code())
-            }),
+            _ if task.is_interrupted() => Err(left(path)),
+            Some(asked) => analyse::analyse(&task, asked),
+            None => guarantees::observe(&task, &required),
         };
-        match checked {
-            Ok(code) => codes.push(code),
-            Err(failure) if args.format == Format::Json => {
-                codes.push(failure.code);
-                print(&format!(
-                    "{}\n",
-                    json!({"file": path, "run": path, "verdict": null, "error": failure.to_string()})
-                ));
-            }
-            Err(failure) => {
-                codes.push(failure.code);
-                super::complain(&failure);
-            }
-        }
+        codes.push(checked.unwrap_or_else(|failure| tell(path, &failure, args.format)));
     }
     Ok(worst(codes))
 }
 
-/// A history that was judged again.
-struct Checked {
-    report: Report,
-    history: History,
-    damage: Option<String>,
-    bare: bool,
-    /// What the whole history rules out.
-    whole: Whole,
-}
-
-impl Checked {
-    /// A file that is damaged is no valid one, whatever its beginning says.
-    fn code(&self) -> u8 {
-        match self.report.judgement.verdict {
-            Verdict::Unknown if self.bare && self.damage.is_some() => USAGE,
-            verdict => verdict.code(),
-        }
+/// What cannot be, before anything is read.
+fn refuse(args: &CheckArgs, one_analysis: bool) -> Result<(), Failure> {
+    if args.paths.iter().filter(|path| *path == Path::new("-")).count() > 1 {
+        return Err(Failure::usage("standard input can be read only once").help("name - once"));
     }
-}
-
-fn check_one(path: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Checked, Failure> {
-    if path == Path::new("-") {
-        return check_bare(path, required, args);
-    }
-    if path.is_dir() {
-        let run = Recorded::open(path)?;
-        return check_run(&run, &run.dir.history(), required, args);
-    }
-    // A history that still lies in its run directory is judged by what the run promised.
-    let parent = path.parent().map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
-    let Some(parent) = parent.filter(|p| p.join("run.json").is_file()) else {
-        return check_bare(path, required, args);
-    };
-    match Recorded::open(parent) {
-        Ok(run) => check_run(&run, path, required, args),
-        Err(failure) => {
-            anstream::eprintln!("warning: judged without its run: {failure}");
-            check_bare(path, required, args)
-        }
-    }
-}
-
-/// A run directory with what it says of its run.
-struct Recorded {
-    dir: RunDir,
-    file: RunFile,
-    plan: Plan,
-}
-
-impl Recorded {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        let dir = RunDir::open(path)?;
-        let (file, plan) = (dir.read_json("run.json")?, dir.read_json("plan.json")?);
-        Ok(Recorded { dir, file, plan })
-    }
-}
-
-fn check_run(run: &Recorded, history: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Checked, Failure> {
-    let Recorded { dir, file, plan } = run;
-    let mut terms = file.terms.clone();
-    terms.required.extend_from_slice(required);
-    let bound = args.recovery.map_or(plan.recovery_ms, |r| r.as_millis() as u64);
-    let began = Instant::now();
-    let loaded = analyse::load(history, args.input)?;
-    // What the run knew of its faults is not in the history alone.
-    let seen = circumstances(&loaded);
-    let unended = !matches!(file.status, Status::Finished | Status::Interrupted);
-    let circumstances = Circumstances { unended, ..seen.with_faults_of(&file.circumstances) };
-    let (findings, whole) = findings(&loaded.history, &CheckConfig { recovery_bound_ms: bound }, args);
-    let judgement = judge(&terms, findings, circumstances);
-    let mut report = Report::bare(judgement, dir.shown().display().to_string(), file.again.clone()).with_plan(plan);
-    // What only the run itself could see.
-    if let Ok(stored) = dir.read_json::<Report>("verdict.json") {
-        report =
-            Report { faults: stored.faults, wire: stored.wire, notes: stored.notes, seconds: stored.seconds, ..report };
-    }
-    Ok(finish(report, loaded, whole, began, false))
-}
-
-/// Nothing is known of what was promised: everything is asked, or only what is required.
-fn check_bare(path: &Path, required: &[Guarantee], args: &CheckArgs) -> Result<Checked, Failure> {
-    let began = Instant::now();
-    let loaded = analyse::load(path, args.input)?;
-    let mut config = CheckConfig::default();
-    if let Some(bound) = args.recovery {
-        config.recovery_bound_ms = bound.as_millis() as u64;
-    }
-    let (findings, whole) = findings(&loaded.history, &config, args);
-    // What could not be judged is no answer to "everything": only what was asked for by name must be judged.
-    let judged = findings.iter().filter(|f| matches!(f.observed, Observed::Held | Observed::Violated));
-    let contract = match required {
-        [] => judged.fold(Contract::new(), |contract, finding| contract.with(finding.guarantee, Promise::Yes)),
-        _ => Contract::new(),
-    };
-    let terms = Terms { contract, required: required.to_vec(), faults: Vec::new() };
-    let judgement = judge(&terms, findings, circumstances(&loaded));
-    let mut again = format!("splitbrain check {}", shell_word(&path.display().to_string()));
-    for guarantee in required {
-        again.push_str(&format!(" --require {guarantee}"));
-    }
-    if let Some(bound) = args.recovery {
-        again.push_str(&format!(" --recovery {}ms", bound.as_millis()));
-    }
-    let report = Report::bare(judgement, path.display().to_string(), again);
-    Ok(finish(report, loaded, whole, began, true))
-}
-
-/// Every guarantee, event by event and at the end.
-fn findings(history: &History, config: &CheckConfig, args: &CheckArgs) -> (Vec<Finding>, Whole) {
-    let mut findings = checkers::check(history, config);
-    let deadline = args.budget.map(|b| Instant::now() + b);
-    let stop = || deadline.is_some_and(|d| Instant::now() >= d);
-    let mut whole = analyses::whole_within(history, &analyse::budget(args, &stop));
-    findings.append(&mut whole.findings);
-    (findings, whole)
-}
-
-fn finish(mut report: Report, loaded: Loaded, whole: Whole, began: Instant, bare: bool) -> Checked {
-    if bare {
-        report.seconds = began.elapsed().as_secs_f64();
-    }
-    let damage = loaded.damage.map(|d| d.to_string());
-    report.operations = operations(&loaded.history);
-    for (event, irregularity) in loaded.history.irregularities().iter().take(IRREGULARITIES) {
-        report.notes.push(format!("event #{}: {}", event.0, irregularity.describe()));
-    }
-    report.notes.extend(damage.iter().map(|d| format!("only what comes before the damage was judged: {d}")));
-    Checked { report, history: loaded.history, damage, bare, whole }
-}
-
-/// How client operations ended; one without a completion ended unknown.
-fn operations(history: &History) -> Operations {
-    let mut operations = Operations::default();
-    for operation in history.operations() {
-        match operation.outcome {
-            Kind::Ok => operations.ok += 1,
-            Kind::Fail => operations.fail += 1,
-            Kind::Info | Kind::Invoke => operations.info += 1,
-        }
-    }
-    operations
-}
-
-fn circumstances(loaded: &Loaded) -> Circumstances {
-    let history = &loaded.history;
-    let ok = history.events().filter(|e| history.kind(*e) == Kind::Ok).count() as u64;
-    Circumstances {
-        ok_count: ok,
-        damaged: loaded.damage.is_some(),
-        irregular_count: history.irregularities().len() as u64,
-        ..Circumstances::default()
-    }
-}
-
-fn show(checked: &Checked, format: Format) -> Result<String, Failure> {
-    if format == Format::Json {
-        return json_line(checked).map_err(|e| Failure::harness("cannot put the verdict into JSON").because(&e));
-    }
-    let mut out = format!("{}: {} events\n", checked.report.run, checked.history.len());
-    if let Some(damage) = &checked.damage {
-        out.push_str(&format!("{} {damage}\n", Painted(COST, "damaged:")));
-    }
-    if checked.bare {
-        let asked = "nobody is known to have promised anything: everything is asked, or what --require names\n";
-        out.push_str(&Painted(DIM, asked).to_string());
-    }
-    let rows = &checked.report.judgement.guarantees;
-    out.push_str(&if checked.bare { table_of_asked(rows) } else { table(rows) });
-    out.push_str(&report::proofs(&checked.report, &checked.history));
-    let Whole { not, also_not, besides, .. } = &checked.whole;
-    for (head, models) in [("not", not), ("also not", also_not), ("besides not", besides)] {
-        if !models.is_empty() {
-            out.push_str(&format!("{head}: {}\n", model_names(models).join(", ")));
-        }
-    }
-    for note in &checked.report.notes {
-        out.push_str(&format!("note: {note}\n"));
-    }
-    out.push_str(&report::conclusion(&checked.report));
-    Ok(out)
-}
-
-/// The report, with the fields that every checked file has: `file`, `anomalies`, `not`, `also_not`, `checked`.
-fn json_line(checked: &Checked) -> serde_json::Result<String> {
-    let mut object = serde_json::to_value(&checked.report)?;
-    let rows = &checked.report.judgement.guarantees;
-    let anomalies: Vec<Json> = rows.iter().flat_map(|(g, row)| anomalies(*g, row)).collect();
-    let operations = &checked.report.operations;
-    let checked_counts = json!({
-        "events": checked.history.len(),
-        "operations": operations.ok + operations.fail + operations.info,
-        "keys": checked.history.key_count(),
-    });
-    let fields = [
-        ("file", json!(checked.report.run)),
-        ("anomalies", json!(anomalies)),
-        ("not", json!(model_names(&checked.whole.not))),
-        ("also_not", json!(model_names(&checked.whole.also_not))),
-        ("besides_not", json!(model_names(&checked.whole.besides))),
-        ("checked", checked_counts),
-        ("damage", json!(checked.damage)),
+    let of_one = [
+        ("--keys", !args.keys.is_empty()),
+        ("--initial", args.initial.is_some()),
+        ("--total", args.total.is_some()),
+        ("--negative-balances", args.negative_balances),
     ];
-    if let Some(object) = object.as_object_mut() {
-        object.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+    match of_one.iter().find(|(_, given)| *given && !one_analysis) {
+        Some((flag, _)) => {
+            Err(Failure::usage(format!("{flag} is about one way to understand a history, and none is named"))
+                .help("name it: --workload rw-register (`splitbrain list histories`), or a --model"))
+        }
+        None => Ok(()),
     }
-    Ok(serde_json::to_string(&object)? + "\n")
 }
 
-/// The anomalies of a guarantee by kind, each with its first evidence. Of many only the first are kept, and counted.
-fn anomalies(guarantee: Guarantee, row: &Row) -> Vec<Json> {
-    let kinds: BTreeSet<&str> = row.anomalies.iter().map(|a| a.kind.as_str()).collect();
-    let one_kind = kinds.len() == 1;
-    kinds
-        .into_iter()
-        .map(|kind| {
-            let mut of = row.anomalies.iter().filter(|a| a.kind == kind);
-            let count = if one_kind { row.violations } else { of.clone().count() as u64 };
-            let first = of.next();
-            json!({
-                "type": kind,
-                "guarantee": guarantee,
-                "count": count,
-                "operations": first.map(|a| &a.operations),
-                "explanation": first.map(|a| &a.explanation),
-            })
-        })
-        .collect()
+fn left(path: &Path) -> Failure {
+    Failure { code: UNKNOWN, ..Failure::usage(format!("{} was not checked: interrupted", path.display())) }
+}
+
+/// Why a file has no answer. Returns the exit code.
+fn tell(path: &Path, failure: &Failure, format: Format) -> u8 {
+    match format {
+        Format::Json => {
+            let object = json!({"file": path, "run": path, "verdict": null, "error": failure.to_string()});
+            print(&format!("{object}\n"));
+        }
+        Format::Text => super::complain(failure),
+    }
+    failure.code
 }

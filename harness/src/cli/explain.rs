@@ -1,7 +1,7 @@
 //! `splitbrain explain`: what a name means.
 
 use checkers::models::{Boundary, boundary, prohibited, worst_first};
-use checkers::{AnomalyType, Model};
+use checkers::{AnomalyType, Model, Workload};
 use histories::Guarantee;
 use nemesis::fault::{FaultName, registry};
 use systems_under_test::{Options, Promise, System};
@@ -26,6 +26,7 @@ pub fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
     let texts: Vec<String> = [
         systems.iter().find(|s| s.name() == name).map(|system| of_system(&**system)),
         workloads::find(name).map(of_workload),
+        name.parse::<Workload>().ok().map(of_history),
         name.parse::<FaultName>().ok().map(of_fault),
         registry::GROUPS.iter().find(|g| g.name == name).map(of_group),
         name.parse::<Guarantee>().ok().map(of_guarantee),
@@ -45,6 +46,7 @@ pub fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
 fn unknown(name: &str, systems: &[Box<dyn System>]) -> Failure {
     let mut known: Vec<&str> = systems.iter().map(|s| s.name()).collect();
     known.extend(workloads::ALL.iter().map(|w| w.name));
+    known.extend(Workload::ALL.iter().map(|w| w.name()));
     known.extend(registry::all_names());
     known.extend(Guarantee::ALL.map(Guarantee::name));
     known.extend(Model::ALL.iter().flat_map(|m| m.aliases().iter().copied().chain([m.name()])));
@@ -55,9 +57,9 @@ fn unknown(name: &str, systems: &[Box<dyn System>]) -> Failure {
     }
     match nearest(name, known) {
         Some(near) => failure.help(format!("did you mean '{near}'?")),
-        None => {
-            failure.help("see `splitbrain list systems`, workloads, faults, checkers, guarantees, models or anomalies")
-        }
+        None => failure.help(
+            "see `splitbrain list systems`, workloads, histories, faults, checkers, guarantees, models or anomalies",
+        ),
     }
 }
 
@@ -119,6 +121,17 @@ fn of_workload(workload: &WorkloadSpec) -> String {
             ("", workload.story),
             ("needs", &needs.join(", ")),
             ("its histories are judged by", &judges.join(", ")),
+        ],
+    )
+}
+
+fn of_history(workload: Workload) -> String {
+    paragraphs(
+        &format!("{workload}: a kind of history (`splitbrain check --workload {workload}`)"),
+        &[
+            ("", workload.about()),
+            ("operations", workload.operations()),
+            ("what is asked where nothing is asked", &super::list::usual(workload).join(", ")),
         ],
     )
 }

@@ -1,14 +1,12 @@
 //! `splitbrain inspect`: the verdict of a run, its evidence, and the timeline around it.
 
-use std::cell::LazyCell;
-
-use checkers::{Anomaly, Observed, Shrinker};
+use checkers::Observed;
 use histories::Guarantee;
 use histories::file;
 
 use super::args::InspectArgs;
 use super::{names, print};
-use crate::evidence as evidence_files;
+use crate::evidence::{self as evidence_files, Place};
 use crate::failure::{Failure, VALID};
 use crate::render::style::{BAD, DIM, Painted, STRONG};
 use crate::render::{evidence, report, timeline, verdicts};
@@ -32,7 +30,12 @@ pub fn inspect(args: &InspectArgs) -> Result<u8, Failure> {
         return Ok(VALID);
     }
     if let Some(dir) = &args.evidence {
-        write_evidence(dir, &stored, &loaded.history, only, args.most)?;
+        let place = Place::claim(dir, 1)?.of(0, &args.run);
+        let rows = stored.judgement.guarantees.iter().map(|(g, row)| (*g, row));
+        let rows = rows.filter(|(g, _)| only.is_none_or(|o| o == *g));
+        let written = evidence_files::write_rows(&place, &loaded.history, rows, args.most)?;
+        let pieces = if written == 1 { "piece" } else { "pieces" };
+        print(&format!("{written} {pieces} of evidence in {}\n", dir.display()));
     }
     let seed = stored.seed.map(|s| s.to_string()).unwrap_or_default();
     let mut out = format!("{} · seed {seed} · started {}\n", args.run.display(), file.started);
@@ -89,28 +92,6 @@ fn graphs(report: &Report, history: &histories::History, only: Option<Guarantee>
     let rows = report.judgement.guarantees.iter().filter(|(g, _)| only.is_none_or(|o| o == **g));
     let anomalies = rows.flat_map(|(_, row)| row.anomalies.iter().take(most));
     anomalies.map(|anomaly| evidence_files::dot(history, anomaly)).collect()
-}
-
-/// Pictures, graphs and smallest histories of what would be shown.
-fn write_evidence(
-    dir: &std::path::Path,
-    report: &Report,
-    history: &histories::History,
-    only: Option<Guarantee>,
-    most: usize,
-) -> Result<(), Failure> {
-    let shrinker = LazyCell::new(|| Shrinker::new(history));
-    let mut written = 0;
-    for (guarantee, row) in report.judgement.guarantees.iter().filter(|(g, _)| only.is_none_or(|o| o == **g)) {
-        let shows = |kind: &str, part: &histories::History| {
-            let checker = checkers::checker(*guarantee, &checkers::CheckConfig::default());
-            checkers::run(part, vec![checker]).iter().flat_map(|f| &f.anomalies).any(|a| a.kind == kind)
-        };
-        let smallest = |case: &Anomaly| shrinker.minimal(case, |part| shows(&case.kind, part));
-        written = evidence_files::write(dir, written, history, row.anomalies.iter().take(most), &smallest)?;
-    }
-    print(&format!("{written} pieces of evidence in {}\n", dir.display()));
-    Ok(())
 }
 
 fn status(file: &RunFile) -> String {

@@ -1,7 +1,7 @@
-//! `splitbrain list`: what there is, one line each.
+//! `splitbrain list`: what there is, a row or a JSON object each.
 
 use checkers::models::{boundary, worst_first};
-use checkers::{AnomalyType, Model};
+use checkers::{AnomalyType, Model, Question, Workload};
 use histories::Guarantee;
 use nemesis::fault::{FaultName, registry};
 use serde_json::json;
@@ -10,7 +10,7 @@ use super::args::{Format, ListArgs, Listed};
 use super::print;
 use crate::failure::{Failure, VALID};
 use crate::render::evidence::wrap;
-use crate::render::style::STRONG;
+use crate::render::style::{DIM, Painted, STRONG};
 use crate::render::table::{Cell, Table};
 use crate::workloads;
 
@@ -19,8 +19,10 @@ const WIDTH: usize = 84;
 
 pub fn list(args: &ListArgs) -> Result<u8, Failure> {
     print(&match (args.what, args.format) {
-        (Listed::Models, Format::Json) => lines(Model::ALL.iter().map(|m| model_data(*m))),
+        (Listed::Models, Format::Json) => lines(by_name().into_iter().map(model_data)),
         (Listed::Models, Format::Text) => models(),
+        (Listed::Histories, Format::Json) => lines(Workload::ALL.iter().map(|w| history_data(*w))),
+        (Listed::Histories, Format::Text) => histories(),
         (Listed::Anomalies, Format::Json) => lines(kinds().into_iter().map(kind_data)),
         (Listed::Anomalies, Format::Text) => anomalies(),
         (what, Format::Json) => lines(rows(what).iter().map(|(name, about)| json!({"name": name, "about": about}))),
@@ -35,8 +37,9 @@ pub fn list(args: &ListArgs) -> Result<u8, Failure> {
     Ok(VALID)
 }
 
+/// One object a line.
 fn lines(items: impl Iterator<Item = serde_json::Value>) -> String {
-    format!("{}\n", serde_json::Value::from_iter(items))
+    items.map(|item| format!("{item}\n")).collect()
 }
 
 /// A row of some short cells, the first of them strong, and a text that goes on in the rows below.
@@ -53,6 +56,13 @@ fn names<T: ToString>(items: impl IntoIterator<Item = T>) -> Vec<String> {
     items.into_iter().map(|item| item.to_string()).collect()
 }
 
+/// All models, by name.
+fn by_name() -> Vec<Model> {
+    let mut models = Model::ALL.to_vec();
+    models.sort_by_key(|model| model.name());
+    models
+}
+
 /// All anomalies, the worst first.
 fn kinds() -> Vec<AnomalyType> {
     worst_first(AnomalyType::ALL.iter().copied())
@@ -63,7 +73,7 @@ const NARROW: usize = 62;
 
 fn models() -> String {
     let mut table = Table::new(3);
-    for model in Model::ALL {
+    for model in by_name() {
         let about = model.about();
         let direct = names(about.prohibits.iter().chain(about.also_prohibits));
         let over = names(about.implies.iter().chain(about.also_implies));
@@ -95,7 +105,7 @@ fn anomalies() -> String {
         };
         wrapped(&mut table, [kind.to_string()], &text, WIDTH);
     }
-    table.render()
+    format!("{}{}\n", table.render(), Painted(DIM, "the worst first"))
 }
 
 fn kind_data(kind: AnomalyType) -> serde_json::Value {
@@ -109,6 +119,26 @@ fn kind_data(kind: AnomalyType) -> serde_json::Value {
         "also_not": names(boundary.also_not),
         "besides": names(boundary.besides),
     })
+}
+
+/// What is asked of such a history where nothing is asked: models, or anomalies.
+pub(super) fn usual(workload: Workload) -> Vec<String> {
+    let question = Question::usual(workload);
+    let (models, anomalies) = (question.models.iter(), question.anomalies.iter());
+    models.map(|m| m.to_string()).chain(anomalies.map(|a| format!("no {a}"))).collect()
+}
+
+fn histories() -> String {
+    let mut table = Table::new(3);
+    for workload in Workload::ALL {
+        let text = format!("{}: {}", workload.operations(), usual(*workload).join(", "));
+        wrapped(&mut table, [workload.to_string()], &text, WIDTH);
+    }
+    table.render()
+}
+
+fn history_data(workload: Workload) -> serde_json::Value {
+    json!({"name": workload.name(), "about": workload.operations(), "asked": usual(workload)})
 }
 
 fn rows(what: Listed) -> Vec<(String, String)> {
@@ -129,7 +159,8 @@ fn rows(what: Listed) -> Vec<(String, String)> {
             .iter()
             .map(|g| (g.name().to_owned(), format!("needs {}", checkers::about(*g).needs)))
             .collect(),
-        Listed::Models => Model::ALL.iter().map(|m| pair(m.name(), m.about().definition)).collect(),
+        Listed::Histories => Workload::ALL.iter().map(|w| pair(w.name(), w.operations())).collect(),
+        Listed::Models => by_name().iter().map(|m| pair(m.name(), m.about().definition)).collect(),
         Listed::Anomalies => kinds().iter().map(|k| pair(k.name(), k.about().meaning)).collect(),
     }
 }

@@ -5,6 +5,7 @@ pub mod args;
 mod check;
 mod doctor;
 mod explain;
+mod guarantees;
 mod inspect;
 mod interrupt;
 mod list;

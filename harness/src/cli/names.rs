@@ -66,11 +66,8 @@ pub fn anomaly(name: &str) -> Result<AnomalyType, Failure> {
 /// The way to understand a history with this name.
 pub fn history_workload(name: &str) -> Result<checkers::Workload, Failure> {
     name.parse().map_err(|_| {
-        let known: Vec<&str> = checkers::Workload::ALL.iter().map(|w| w.name()).collect();
-        Failure::usage(format!("no history is understood as '{name}'")).help(format!(
-            "{}; known: {}",
-            hint(name, known.iter().copied()),
-            known.join(", ")
-        ))
+        let known = checkers::Workload::ALL.iter().map(|w| w.name());
+        Failure::usage(format!("no history is understood as '{name}'"))
+            .help(format!("{}; see `splitbrain list histories`", hint(name, known)))
     })
 }

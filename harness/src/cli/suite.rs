@@ -75,7 +75,7 @@ pub fn suite(args: &TestArgs, seed: Seed) -> Result<u8, Failure> {
     }
     let specs = SUITE.iter().map(|entry| entry_spec(args, entry, seed)).collect::<Result<Vec<_>, _>>()?;
     let logs = Logs::install(args.verbose);
-    let interrupt = interrupt::listen()?;
+    let interrupt = interrupt::listen(interrupt::OF_A_RUN)?;
     announce(args.format, &format!("{} · {}", heading(seed), args.runs.join(SYSTEM).display()));
     let results = run_all(specs, seed, args.format, &logs, &interrupt);
     logs.close();

@@ -28,7 +28,7 @@ pub fn test(args: &TestArgs) -> Result<u8, Failure> {
     };
     let spec = spec(args, configuration)?;
     let logs = Logs::install(args.verbose);
-    let interrupt = interrupt::listen()?;
+    let interrupt = interrupt::listen(interrupt::OF_A_RUN)?;
     let finished = match watched(spec, args.format, &logs, &Board::default(), None, interrupt) {
         Ok(finished) => finished,
         Err(failure) => {

@@ -21,15 +21,18 @@ const LINES: usize = 12;
 pub fn text(analysed: &Analysed, history: &History) -> String {
     let analysis = &analysed.analysis;
     let mut out = format!(
-        "{}: {}, {} events, {:.2} s\n",
-        analysed.file, analysis.workload, analysed.event_count, analysed.seconds
+        "{}: {}, {}, {:.2} s\n",
+        analysed.file,
+        analysis.workload,
+        count(analysed.event_count as u64, "events"),
+        analysed.seconds
     );
     if let Some(damage) = &analysed.damage {
         out.push_str(&format!("{} {damage}\n", Painted(BAD, "damaged:")));
     }
     let mut table = Table::new(2);
     table.row(["asked".into(), Cell::new(asked(analysed))]);
-    let checked: Vec<String> = analysis.checked.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    let checked: Vec<String> = analysis.checked.iter().map(|(what, n)| count(*n, what)).collect();
     table.row(["checked".into(), Cell::new(checked.join(", "))]);
     let prohibited = models::prohibited(&analysed.question.models, &analysed.question.anomalies);
     for group in &analysis.groups {
@@ -59,6 +62,15 @@ pub fn text(analysed: &Analysed, history: &History) -> String {
     };
     out.push_str(&format!("{}: {}\n", Painted(style, word), analysis.reason));
     out
+}
+
+/// `2 dependencies`, `1 dependency`.
+fn count(n: u64, things: &str) -> String {
+    match things.strip_suffix("ies") {
+        _ if n != 1 => format!("{n} {things}"),
+        Some(stem) => format!("1 {stem}y"),
+        None => format!("1 {}", things.strip_suffix('s').unwrap_or(things)),
+    }
 }
 
 fn asked(analysed: &Analysed) -> String {
@@ -150,4 +162,18 @@ fn case(case: &Anomaly) -> Json {
 fn minimal(found: &Minimal) -> Json {
     let places: Vec<u32> = found.places.iter().map(|e| e.0).collect();
     json!({"history": in_notation(&found.history), "events": places, "complete": found.minimal})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(
+            [count(1, "dependencies"), count(2, "keys"), count(0, "keys")],
+            ["1 dependency", "2 keys", "0 keys"]
+        );
+        assert_eq!([count(1, "components"), count(1, "searched")], ["1 component", "1 searched"]);
+    }
 }

@@ -11,15 +11,21 @@ use crate::verdict::{Row, Verdict};
 
 /// guarantee, promised, observed, and one line of figures.
 pub fn table(rows: &BTreeMap<Guarantee, Row>) -> String {
-    headed(rows, "promised")
+    headed(rows, "promised", "no", observed)
 }
 
-/// The same where nobody promised anything, and everything is asked.
+/// The same where nobody promised anything: everything is asked, or what is required.
 pub fn table_of_asked(rows: &BTreeMap<Guarantee, Row>) -> String {
-    headed(rows, "asked")
+    if rows.values().any(|row| row.required) {
+        return headed(rows, "asked", "no", observed);
+    }
+    headed(rows, "asked", "yes", |row| match row.observed {
+        Observed::Unknown if !row.promised => Cell::styled("too little", UNKNOWN),
+        _ => observed(row),
+    })
 }
 
-fn headed(rows: &BTreeMap<Guarantee, Row>, head: &str) -> String {
+fn headed(rows: &BTreeMap<Guarantee, Row>, head: &str, otherwise: &str, observed: impl Fn(&Row) -> Cell) -> String {
     let mut table = Table::new(3);
     table.row(["guarantee", head, "observed"].map(|t| Cell::styled(t, STRONG)));
     let shown = rows.iter().filter(|(_, r)| r.observed != Observed::NotApplicable || r.required);
@@ -28,7 +34,7 @@ fn headed(rows: &BTreeMap<Guarantee, Row>, head: &str) -> String {
             (_, true) => "required",
             (true, _) => "yes",
             (false, _) if row.waived => "waived",
-            (false, _) => "no",
+            (false, _) => otherwise,
         };
         table.row([guarantee.title().into(), promised.into(), observed(row), Cell::new(row.summary.as_str())]);
     }
@@ -91,7 +97,7 @@ pub fn matrix(columns: &[Column<'_>]) -> String {
     });
     table.row(std::iter::once(Cell::styled("verdict", STRONG)).chain(verdicts));
     let mut out = table.render();
-    out.push_str("✓ promised and held   ✗ promised and violated   (…) not promised   – nothing to judge\n");
+    out.push_str("✓ promised and held   ✗ promised and violated   ? promised and not decided   (…) not promised   – nothing to judge\n");
     out
 }
 
