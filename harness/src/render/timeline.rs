@@ -105,35 +105,56 @@ fn bar(span: Span, window: Span, first: char, middle: char, last: char) -> Strin
 
 /// Faults by name with the time from installation to healing, as far as they touch the window.
 fn faults(history: &History, window: Span) -> Vec<(String, Span)> {
-    let mut open: Vec<(String, Span)> = Vec::new();
+    let mut open: Vec<Band> = Vec::new();
     for event in history.events() {
         let Function::Custom(_) = history.function(event) else { continue };
         if !history.process(event).is_nemesis() {
             continue;
         }
         let time = history.time(event);
+        let id = custom(history, event, "id");
         match history.function_name(history.function(event)) {
-            "phase" | "exit" | "dump" => {}
-            "heal-all" => open.iter_mut().filter(|(_, s)| s.to == u64::MAX).for_each(|(_, s)| s.to = time),
+            "phase" | "exit" | "dump" | "clock-offsets" => {}
+            "heal-all" => open.iter_mut().filter(|band| band.is_open()).for_each(|band| band.span.to = time),
             "heal" => {
-                let healed = custom_text(history, event, "fault");
-                let found = open.iter_mut().find(|(f, s)| s.to == u64::MAX && healed.as_ref().is_none_or(|h| h == f));
-                if let Some((_, span)) = found {
-                    span.to = time;
+                let fault = custom(history, event, "fault");
+                // Histories of other tools have no ids.
+                let means = |band: &&mut Band| match (&id, &fault) {
+                    (Some(_), _) => band.id == id,
+                    (None, Some(fault)) => fault == band.fault.as_str(),
+                    (None, None) => true,
+                };
+                if let Some(band) = open.iter_mut().filter(|band| band.is_open()).find(means) {
+                    band.span.to = time;
                 }
             }
             fault => match told(history, event) {
-                Told::Begins => open.push((fault.to_owned(), Span { from: time, to: u64::MAX })),
+                Told::Begins => {
+                    open.push(Band { fault: fault.to_owned(), id, span: Span { from: time, to: u64::MAX } })
+                }
                 Told::Skipped => {
-                    let begun = open.iter().rposition(|(f, s)| f == fault && s.to == u64::MAX);
+                    let begun = open.iter().rposition(|band| band.is_open() && band.fault == fault && band.id == id);
                     begun.map(|position| open.remove(position));
                 }
                 Told::Done => {}
             },
         }
     }
-    open.retain(|(_, s)| s.from <= window.to && s.to >= window.from);
-    open
+    let bands = open.into_iter().map(|band| (band.fault, band.span));
+    bands.filter(|(_, span)| span.from <= window.to && span.to >= window.from).collect()
+}
+
+/// A fault, from its installation to its healing.
+struct Band {
+    fault: String,
+    id: Option<serde_json::Value>,
+    span: Span,
+}
+
+impl Band {
+    fn is_open(&self) -> bool {
+        self.span.to == u64::MAX
+    }
 }
 
 /// What a fault's event says of its installation; other tools record one event for the whole of it.
@@ -153,10 +174,10 @@ fn told(history: &History, event: EventIndex) -> Told {
     }
 }
 
-/// A text member of a nemesis event's value.
-fn custom_text(history: &History, event: EventIndex, member: &str) -> Option<String> {
+/// A member of a nemesis event's value.
+fn custom(history: &History, event: EventIndex, member: &str) -> Option<serde_json::Value> {
     let histories::Operation::Custom { value, .. } = history.operation(event) else { return None };
-    value.get(member).and_then(|v| v.as_str()).map(str::to_owned)
+    value.get(member).cloned()
 }
 
 /// At most 60 characters: the beginning and, because that is where a list differs, more of the end.
@@ -180,6 +201,29 @@ mod tests {
         assert_eq!(bar(Span { from: 0, to: 5 }, window, '├', '─', '┤'), "├────┤");
         assert_eq!(bar(Span { from: 3, to: 3 }, window, '├', '─', '┤'), "   ├");
         assert_eq!(bar(Span { from: 58, to: 900 }, window, '░', '░', '░').chars().count(), 60);
+    }
+
+    #[test]
+    fn of_two_faults_of_one_name_each_ends_with_its_own_heal() {
+        let nemesis = |index: u64, f: &str, value: &str| {
+            format!(
+                r#"{{"index":{index},"time":{index},"process":"nemesis","type":"info","f":"{f}","value":{value}}}{}"#,
+                '\n'
+            )
+        };
+        let text = [
+            r#"{"format":"splitbrain-history","version":1}"#.to_owned() + "\n",
+            nemesis(0, "kill", r#"{"id":0,"outcome":"installing"}"#),
+            nemesis(1, "kill", r#"{"id":1,"outcome":"installing"}"#),
+            nemesis(2, "clock-offsets", r#"{"offsets_ms":{}}"#),
+            nemesis(3, "heal", r#"{"id":1,"fault":"kill"}"#),
+            nemesis(4, "heal", r#"{"id":0,"fault":"kill"}"#),
+        ]
+        .concat();
+        let read = histories::file::read_from(text.as_bytes()).expect("a history").history;
+        let bands = faults(&read, Span { from: 0, to: 9 });
+        let spans: Vec<(u64, u64)> = bands.into_iter().map(|(_, span)| (span.from, span.to)).collect();
+        assert_eq!(spans, [(0, 4), (1, 3)]);
     }
 
     #[test]

@@ -136,9 +136,9 @@ mod tests {
     fn the_refusal_names_the_faults() {
         let schedule = schedule(vec![Fault::Clock { target: Target::All, change: ClockFault::Freeze }]);
         let wanted = Equipment::wanted(&schedule);
-        assert_eq!(wanted.check(&schedule).map_err(|failure| failure.to_string()), Ok(()));
+        assert_eq!(wanted.check(&schedule).map_err(|failure| failure.what), Ok(()));
         let had = Equipment::default().instead_of(&wanted, "no ptrace");
-        let refused = had.check(&schedule).map_err(|failure| failure.to_string());
+        let refused = had.check(&schedule).map_err(|failure| failure.what);
         assert_eq!(
             refused,
             Err("clock-freeze cannot be had here: this machine offers no clock per node: no ptrace".into())
