@@ -88,6 +88,18 @@ fn targets_are_looked_up_when_asked() {
 }
 
 #[test]
+fn minorities_are_with_or_without_whoever_leads() {
+    let with = |leader| Target::WithLeader { others: 1, order: vec![3, 0, 1, 2, 4] }.resolve(5, leader);
+    assert_eq!((with(Some(1)), with(Some(3)), with(None)), (vec![1, 3], vec![0, 3], vec![0, 3]));
+    let without = |leader| Target::Followers { count: 2, order: vec![3, 0, 1, 2, 4] }.resolve(5, leader);
+    assert_eq!((without(Some(1)), without(Some(3)), without(None)), (vec![0, 3], vec![0, 1], vec![0, 3]));
+    // In these tests n1 leads.
+    let side = |target| cut(&Fault::PartitionSide { target }, 3);
+    assert_eq!(side(Target::WithLeader { others: 0, order: vec![2, 1, 0] }), "1>2 1>3 2>1 3>1");
+    assert_eq!(side(Target::Followers { count: 1, order: vec![0, 1, 2] }), "1>2 2>1 2>3 3>2");
+}
+
+#[test]
 fn partition_one_cuts_both_directions_and_no_client() {
     assert_eq!(cut(&Fault::PartitionOne { target: Target::Node(1) }, 3), "1>2 2>1 2>3 3>2");
     assert_eq!(cut(&Fault::PartitionOne { target: Target::All }, 3), "1>2 1>3 2>1 2>3 3>1 3>2");

@@ -108,7 +108,7 @@ fn clocks_and_disks_are_written_with_their_amounts() {
 #[test]
 fn bad_schedules_name_the_line_and_the_remedy() {
     let faults = "faults are partition-one, partition-halves, partition-ring, bridge, one-way, partition-random, \
-                  leader-isolated, clients-cut, slow, jitter, lossy, duplicate, reorder, corrupt, corrupt-unnoticed, \
+                  leader-isolated, leader-minority, follower-minority, clients-cut, slow, jitter, lossy, duplicate, reorder, corrupt, corrupt-unnoticed, \
                   rate-limit, hold, reset, flapping, stop, kill, kill-leader, crash, crash-leader, pause, pause-leader, power-cut, clock-jump, clock-drift, \
                   clock-strobe, clock-freeze, disk-error, disk-full, disk-slow, disk-hang, lying-fsync, fsyncgate, bit-flips, \
                   misdirected-read, misdirected-write, stale-read";
@@ -171,7 +171,7 @@ fn bad_schedules_name_the_line_and_the_remedy() {
         ),
         (
             "[[step]]\nat = '2s'\nfault = 'partition-ring'\norder = ['n1', 'n2']",
-            "my.toml:4: the ring has 2 of 3 nodes",
+            "my.toml:4: `order` has 2 of 3 nodes",
             "name every node once, or leave `order` away",
         ),
         (

@@ -34,6 +34,7 @@ pub fn links(fault: &Fault, targets: &[usize], nodes: &[HostId], clients: &[Host
     let cut: BTreeSet<(usize, usize)> = match fault {
         Fault::PartitionOne { .. } => pairs(node_count, |a, b| targets.contains(&a) || targets.contains(&b)),
         Fault::PartitionHalves { side } => pairs(node_count, |a, b| side.contains(&a) != side.contains(&b)),
+        Fault::PartitionSide { .. } => pairs(node_count, |a, b| targets.contains(&a) != targets.contains(&b)),
         Fault::PartitionRing { order } => ring(order, node_count),
         Fault::Bridge { bridge, side } => {
             pairs(node_count, |a, b| a != *bridge && b != *bridge && side.contains(&a) != side.contains(&b))

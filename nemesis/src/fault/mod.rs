@@ -59,6 +59,11 @@ pub enum Fault {
         /// Who is on this side; all others are on the other.
         side: Vec<usize>,
     },
+    /// These nodes and all others cannot talk to each other; the targets among themselves can.
+    PartitionSide {
+        /// Who is on this side.
+        target: Target,
+    },
     /// Every node sees a majority, and no two see the same one.
     PartitionRing {
         /// The order of the nodes on the ring.
@@ -151,6 +156,8 @@ impl Fault {
             Fault::Crash { .. } => (FaultName::Crash, FaultName::CrashLeader),
             Fault::Pause { .. } => (FaultName::Pause, FaultName::PauseLeader),
             Fault::PartitionHalves { .. } => return FaultName::PartitionHalves,
+            Fault::PartitionSide { target: Target::Followers { .. } } => return FaultName::FollowerMinority,
+            Fault::PartitionSide { .. } => return FaultName::LeaderMinority,
             Fault::PartitionRing { .. } => return FaultName::PartitionRing,
             Fault::Bridge { .. } => return FaultName::Bridge,
             Fault::OneWay { .. } => return FaultName::OneWay,
@@ -199,6 +206,7 @@ impl Fault {
     pub fn target(&self) -> Option<&Target> {
         match self {
             Fault::PartitionOne { target }
+            | Fault::PartitionSide { target }
             | Fault::OneWay { target }
             | Fault::ClientsCut { target }
             | Fault::Link { reach: Reach { target, .. }, .. }
@@ -218,7 +226,7 @@ impl Fault {
 
     /// Whether installing it needs to know who leads.
     pub fn needs_leader(&self) -> bool {
-        self.target().is_some_and(Target::is_leader)
+        self.target().is_some_and(Target::needs_leader)
     }
 
     /// The nodes it is aimed at, by position, ascending: its target with the role looked up, one side of a partition,
@@ -288,7 +296,8 @@ impl fmt::Display for Fault {
             Fault::PowerCut { target, cut } => write!(f, " {target} ({})", disks::cut_in_words(cut)),
             Fault::Disk { target, misbehaves } => write!(f, " {target}{}", disks::in_words(misbehaves)),
             Fault::Link { link, reach, .. } => write!(f, " {reach} ({})", impairment::in_words(link)),
-            _ if self.needs_leader() && self.fault_name() != FaultName::OneWay => Ok(()),
+            Fault::PartitionSide { target } => write!(f, " {target} | the others"),
+            _ if self.target().is_some_and(Target::is_leader) && self.fault_name() != FaultName::OneWay => Ok(()),
             _ => self.target().map_or(Ok(()), |target| write!(f, " {target}")),
         }
     }

@@ -22,6 +22,8 @@ pub enum FaultName {
     OneWay,
     PartitionRandom,
     LeaderIsolated,
+    LeaderMinority,
+    FollowerMinority,
     ClientsCut,
     Slow,
     Jitter,
@@ -116,7 +118,7 @@ pub struct UnknownFault {
     pub name: String,
 }
 
-const COUNT: usize = 41;
+const COUNT: usize = 43;
 
 impl FaultName {
     /// All of them, in the order of the reference page.
@@ -128,6 +130,8 @@ impl FaultName {
         FaultName::OneWay,
         FaultName::PartitionRandom,
         FaultName::LeaderIsolated,
+        FaultName::LeaderMinority,
+        FaultName::FollowerMinority,
         FaultName::ClientsCut,
         FaultName::Slow,
         FaultName::Jitter,
@@ -290,6 +294,8 @@ pub const GROUPS: &[Group] = &[
             FaultName::OneWay,
             FaultName::PartitionRandom,
             FaultName::LeaderIsolated,
+            FaultName::LeaderMinority,
+            FaultName::FollowerMinority,
         ],
     },
     Group {
@@ -297,6 +303,7 @@ pub const GROUPS: &[Group] = &[
         about: "Every fault that is aimed at whoever leads.",
         members: &[
             FaultName::LeaderIsolated,
+            FaultName::LeaderMinority,
             FaultName::ClientsCut,
             FaultName::KillLeader,
             FaultName::CrashLeader,
@@ -455,6 +462,15 @@ faults! {
         "The leader cannot talk to any other node, and still serves its clients."
         "partition-one, aimed at whoever leads when it is installed; at a node drawn beforehand when nobody is known to \
          lead.",
+        CUT_PROOF, CUT_HEALS;
+    "leader-minority" "partition" 3
+        "The leader is cut off from a majority of the nodes, together with as many as still are a minority."
+        "Every link between that side and the other is cut, in both directions. A leader that needs a majority cannot go \
+         on; the others may choose another.",
+        CUT_PROOF, CUT_HEALS;
+    "follower-minority" "partition" 3
+        "A minority of the nodes is cut off, and the leader is not among them."
+        "Every link between that side and the other is cut, in both directions. A leader that needs a majority goes on.",
         CUT_PROOF, CUT_HEALS;
     "clients-cut" "clients-cut" 1
         "Clients cannot reach the leader; the nodes reach each other."

@@ -19,6 +19,21 @@ pub enum Target {
         /// Position of the node to take when there is no leader.
         fallback: usize,
     },
+    /// The first so many of `order` that do not lead at that moment.
+    Followers {
+        /// How many.
+        count: usize,
+        /// All nodes, in the order in which they are taken.
+        order: Vec<usize>,
+    },
+    /// Whoever leads at that moment and the first so many others of `order`; the first of it for the leader when nobody
+    /// is known to lead.
+    WithLeader {
+        /// How many besides the leader.
+        others: usize,
+        /// All nodes, in the order in which they are taken.
+        order: Vec<usize>,
+    },
     /// All nodes.
     All,
 }
@@ -30,6 +45,14 @@ impl Target {
             Target::Node(node) => vec![*node],
             Target::Nodes(nodes) => nodes.clone(),
             Target::Leader { fallback } => vec![leader.unwrap_or(*fallback)],
+            Target::Followers { count, order } => {
+                order.iter().copied().filter(|node| leader != Some(*node)).take(*count).collect()
+            }
+            Target::WithLeader { others, order } => {
+                let leader = leader.or(order.first().copied());
+                let rest = order.iter().copied().filter(|node| leader != Some(*node));
+                leader.into_iter().chain(rest.take(*others)).collect()
+            }
             Target::All => (0..node_count).collect(),
         };
         nodes.retain(|node| *node < node_count);
@@ -44,8 +67,14 @@ impl Target {
             Target::Node(node) => vec![*node],
             Target::Nodes(nodes) => nodes.clone(),
             Target::Leader { fallback } => vec![*fallback],
+            Target::Followers { order, .. } | Target::WithLeader { order, .. } => order.clone(),
             Target::All => Vec::new(),
         }
+    }
+
+    /// Whether it has to be known who leads.
+    pub fn needs_leader(&self) -> bool {
+        matches!(self, Target::Leader { .. } | Target::Followers { .. } | Target::WithLeader { .. })
     }
 
     pub(super) fn is_leader(&self) -> bool {
@@ -60,6 +89,10 @@ impl fmt::Display for Target {
             Target::Node(node) => f.write_str(&node_name(*node)),
             Target::Nodes(nodes) => f.write_str(&node_names(nodes)),
             Target::Leader { .. } => f.write_str("the leader"),
+            Target::Followers { count: 1, .. } => f.write_str("a follower"),
+            Target::Followers { count, .. } => write!(f, "{count} followers"),
+            Target::WithLeader { others: 0, .. } => f.write_str("the leader"),
+            Target::WithLeader { others, .. } => write!(f, "the leader and {others} more"),
             Target::All => f.write_str("all nodes"),
         }
     }

@@ -346,6 +346,7 @@ fn touch_of(fault: &Fault) -> Touch {
         Fault::Disk { .. } => Touch::Disk,
         Fault::PartitionOne { .. }
         | Fault::PartitionHalves { .. }
+        | Fault::PartitionSide { .. }
         | Fault::PartitionRing { .. }
         | Fault::Bridge { .. }
         | Fault::OneWay { .. }

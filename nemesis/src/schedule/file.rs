@@ -262,6 +262,14 @@ impl Reader<'_> {
             FaultName::ClientsCut if step.target.is_some() => Fault::ClientsCut { target: self.target(step, name)? },
             FaultName::ClientsCut => Fault::ClientsCut { target: self.leader(step)? },
             FaultName::LeaderIsolated => Fault::PartitionOne { target: self.leader(step)? },
+            FaultName::LeaderMinority => {
+                let others = (self.nodes.len().saturating_sub(1) / 2).saturating_sub(1);
+                Fault::PartitionSide { target: Target::WithLeader { others, order: self.order(step)? } }
+            }
+            FaultName::FollowerMinority => {
+                let count = (self.nodes.len().saturating_sub(1) / 2).max(1);
+                Fault::PartitionSide { target: Target::Followers { count, order: self.order(step)? } }
+            }
             FaultName::KillLeader => Fault::Kill { target: self.leader(step)? },
             FaultName::CrashLeader => Fault::Crash { target: self.leader(step)? },
             FaultName::PauseLeader => Fault::Pause { target: self.leader(step)? },
@@ -339,6 +347,11 @@ impl Reader<'_> {
         match target.get_ref() {
             Names::One(name) if name == "leader" => self.leader(step),
             Names::One(name) if name == "all" => Ok(Target::All),
+            Names::One(name) if name == "follower" || name == "followers" => {
+                let order: Vec<usize> = (0..self.nodes.len()).collect();
+                let count = if name == "follower" { 1 } else { order.len().saturating_sub(1) };
+                Ok(Target::Followers { count, order })
+            }
             Names::One(name) => self.node(name, &target.span()).map(Target::Node),
             Names::Several(names) => self.node_list(names, &target.span()).map(Target::Nodes),
         }
@@ -359,7 +372,7 @@ impl Reader<'_> {
         let Some(order) = &step.order else { return Ok((0..self.nodes.len()).collect()) };
         let nodes = self.node_list(order.get_ref(), &order.span())?;
         if nodes.len() != self.nodes.len() {
-            let what = format!("the ring has {} of {} nodes", nodes.len(), self.nodes.len());
+            let what = format!("`order` has {} of {} nodes", nodes.len(), self.nodes.len());
             return Err(self.error(order.span(), what, "name every node once, or leave `order` away"));
         }
         Ok(nodes)
@@ -409,7 +422,7 @@ fn fields(fault: FaultName) -> &'static [&'static str] {
             &["fallback"]
         }
         FaultName::PartitionHalves => &["side"],
-        FaultName::PartitionRing => &["order"],
+        FaultName::PartitionRing | FaultName::LeaderMinority | FaultName::FollowerMinority => &["order"],
         FaultName::Bridge => &["bridge", "side"],
         FaultName::PartitionRandom => &["links"],
         FaultName::Slow => &["target", "fallback", "peers", "direction", "delay"],

@@ -182,6 +182,14 @@ fn draw(name: FaultName, cluster: &Cluster, max_down: Option<usize>, rng: &mut C
         FaultName::OneWay => Fault::OneWay { target: mute_or_deaf(rng, node_count) },
         FaultName::PartitionRandom => Fault::PartitionMatrix { links: matrix(rng, node_count) },
         FaultName::LeaderIsolated => Fault::PartitionOne { target: leader(rng, node_count) },
+        FaultName::LeaderMinority => {
+            let others = ((node_count.saturating_sub(1)) / 2).saturating_sub(1);
+            Fault::PartitionSide { target: Target::WithLeader { others, order: permutation(rng, node_count) } }
+        }
+        FaultName::FollowerMinority => {
+            let count = (node_count.saturating_sub(1) / 2).max(1);
+            Fault::PartitionSide { target: Target::Followers { count, order: permutation(rng, node_count) } }
+        }
         FaultName::ClientsCut => Fault::ClientsCut { target: leader(rng, node_count) },
         FaultName::Slow => bad_links(rng, node_count, LinkKind::Slow),
         FaultName::Jitter => bad_links(rng, node_count, LinkKind::Jitter),
