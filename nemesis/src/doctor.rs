@@ -13,6 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{SockaddrIn, connect, getsockopt, sockopt};
 
 use crate::clock::{ClockReading, Skew};
+use crate::disk::DiskSpec;
 use crate::hosts::ladder;
 use crate::hosts::message::{Refusal, Step};
 use crate::hosts::remedy;
@@ -22,6 +23,7 @@ use crate::seed::Seed;
 /// Descriptors that a run with some hundreds of connections needs.
 const OPEN_FILES: u64 = 1024;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+const DISK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// One thing probed.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -125,6 +127,7 @@ pub fn examine() -> Diagnosis {
     );
     checks.extend(rung.map(wire));
     checks.extend(rung.map(clocks));
+    checks.extend(rung.map(disk));
     Diagnosis { rung, checks }
 }
 
@@ -225,6 +228,27 @@ fn wire(rung: Rung) -> Check {
             remedy: Some("please report this, with the output of `splitbrain doctor --format json`".to_owned()),
         },
     }
+}
+
+/// Gives a host a simulated disk. Without one, files can still be damaged while their node is down.
+fn disk(rung: Rung) -> Check {
+    match mount_disk(rung) {
+        Ok(()) => ok("disk", "hosts can have simulated disks (FUSE)"),
+        Err(error) => {
+            let refusal = Refusal { step: Step::MountDisk, detail: String::new(), errno: None };
+            warn("disk", format!("no simulated disks: {error}"), remedy::for_refusal(&refusal))
+        }
+    }
+}
+
+fn mount_disk(rung: Rung) -> Result<(), HostsError> {
+    let hosts = Hosts::start(HostsConfig { rung: Some(rung), seed: Seed(0), pcap: None })?;
+    // Which every host has, and has to itself.
+    let disk = Some(DiskSpec::new("/tmp"));
+    let host = hosts.add(HostSpec { disk, ..HostSpec::new("doctor", Ipv4Addr::new(10, 77, 0, 1)) })?;
+    let answers = hosts.disk(host).is_some_and(|disk| disk.wait_used(DISK_DEADLINE));
+    let silent = || HostsError::Host { host: "doctor".to_owned(), what: "the kernel does not use its disk".to_owned() };
+    answers.then_some(()).ok_or_else(silent)
 }
 
 fn round_trip(rung: Rung) -> Result<Duration, HostsError> {

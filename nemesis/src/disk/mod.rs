@@ -245,6 +245,11 @@ impl Disk {
         self.core.serve(Session::new(epoch, device, processes), &self.name)
     }
 
+    /// Waits until a kernel has said that it will use this disk; `false` if none does in time.
+    pub(crate) fn wait_used(&self, patience: Duration) -> bool {
+        self.core.wait_used(patience)
+    }
+
     /// From now on nothing that the machine asks for happens, and it hears nothing: it is about to die.
     pub(crate) fn freeze(&self) {
         self.core.freeze();

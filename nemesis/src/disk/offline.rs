@@ -94,17 +94,21 @@ pub fn copy_chunks(path: &Path, chunk_bytes: u64, probability: f64, seed: u64) -
         let (hit, choice) = (below(&mut rng, 1 << 53), below(&mut rng, count - 1));
         if (hit as f64) < probability * (1u64 << 53) as f64 {
             let source = (chunk + 1 + choice) % count;
-            copy(&file, source * chunk_bytes, chunk * chunk_bytes, chunk_bytes)?;
-            damage.push(Damage { path: path.to_owned(), offset: chunk * chunk_bytes, len: chunk_bytes });
+            if copy(&file, source * chunk_bytes, chunk * chunk_bytes, chunk_bytes)? {
+                damage.push(Damage { path: path.to_owned(), offset: chunk * chunk_bytes, len: chunk_bytes });
+            }
         }
     }
     Ok(damage)
 }
 
-fn copy(file: &File, from: u64, to: u64, len: u64) -> io::Result<()> {
-    let mut data = vec![0; len as usize];
+/// Returns whether that changed anything.
+fn copy(file: &File, from: u64, to: u64, len: u64) -> io::Result<bool> {
+    let (mut data, mut old) = (vec![0; len as usize], vec![0; len as usize]);
     file.read_exact_at(&mut data, from)?;
-    file.write_all_at(&data, to)
+    file.read_exact_at(&mut old, to)?;
+    file.write_all_at(&data, to)?;
+    Ok(data != old)
 }
 
 /// Remembers the files that match.

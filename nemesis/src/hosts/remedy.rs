@@ -23,6 +23,8 @@ const VETH: &str = "this kernel has neither an accessible /dev/net/tun nor veth 
 sudo chmod 0666 /dev/net/tun, or: sudo modprobe veth";
 const TUN: &str = "faster with TUN devices. Type: sudo modprobe tun; sudo chmod 0666 /dev/net/tun (in a container: \
 docker run --device /dev/net/tun)";
+const FUSE: &str = "for simulated disks: sudo modprobe fuse; sudo chmod 0666 /dev/fuse (in a container: docker run \
+--device /dev/fuse)";
 
 /// What would make one of these rungs hold. The least demanding one, veth in a user namespace, says the most.
 pub(super) fn for_attempts(attempts: &[Attempt]) -> String {
@@ -39,6 +41,7 @@ pub(crate) fn for_refusal(refusal: &Refusal) -> String {
         (Step::SwitchNamespace | Step::CloneAgent, Some(libc::ENOSPC)) => NAMESPACE_LIMIT,
         (Step::UserNamespace, Some(libc::EINVAL | libc::ENOSYS)) => NO_KERNEL_SUPPORT,
         (Step::OpenTun | Step::AttachTun, _) => return TUN.to_owned(),
+        (Step::MountDisk, _) => return FUSE.to_owned(),
         (Step::Veth, Some(libc::EOPNOTSUPP)) => return VETH.to_owned(),
         _ if denied && setting("kernel/apparmor_restrict_unprivileged_userns") == Some(1) => APPARMOR,
         _ if denied && setting("kernel/unprivileged_userns_clone") == Some(0) => DISTRIBUTION,
@@ -69,6 +72,7 @@ mod tests {
         let remedy = |step, errno| for_refusal(&Refusal { step, detail: String::new(), errno: Some(errno) });
         assert!(remedy(Step::StartZygote, libc::EPIPE).contains("hosts::init()"));
         assert!(remedy(Step::OpenTun, libc::EACCES).contains("chmod 0666 /dev/net/tun"));
+        assert!(remedy(Step::MountDisk, libc::EACCES).contains("chmod 0666 /dev/fuse"));
         assert!(remedy(Step::UserNamespace, libc::ENOSPC).contains("user.max_user_namespaces"));
         assert!(remedy(Step::CloneAgent, libc::ENOSPC).contains("user.max_${kind}_namespaces"));
         assert!(remedy(Step::UserNamespace, libc::EINVAL).contains("CONFIG_USER_NS"));

@@ -85,7 +85,7 @@ fn an_error_comes_as_often_as_asked_for(rung: Rung) {
 
 fn a_full_disk_says_so_until_there_is_room(rung: Rung) {
     let lab = Lab::with(rung, |spec| spec.quota_bytes = Some(1 << 20));
-    let script = "head -c 2000000 /dev/zero > big 2>/dev/null || stat -c %s big; df -B1 --output=avail . | tail -1
+    let script = "head -c 2000000 /dev/zero > big 2>/dev/null || stat -c %s big; df -B1 --output=avail . | tail -1 | tr -d ' '
         echo x > small 2>/dev/null || echo full; head -c 4096 /dev/zero | dd of=big conv=notrunc 2>/dev/null; rm big; echo x > small; cat small";
     assert_eq!(lab.shell(script), "1048576\n0\nfull\nx");
     lab.disk.set_faults(&[DiskFault::new(Effect::Error(ErrorKind::Enospc)).on(&[Operation::Write])]).unwrap();

@@ -81,10 +81,12 @@ impl Lab {
 
     fn finish(&self, start: impl FnOnce()) -> String {
         let before = self.said().len();
-        // Whatever a crash has ended is not what is waited for.
-        while self.exits.lock().unwrap().try_recv().is_ok() {}
         start();
-        let exit = self.wait_exit();
+        let mut exit = self.wait_exit();
+        // Whatever a kill or a crash has ended is not what is waited for.
+        while exit.expected {
+            exit = self.wait_exit();
+        }
         assert_eq!((exit.code, exit.signal), (Some(0), None), "{}\n{}", self.said(), self.errors());
         self.said()[before..].trim_end().to_owned()
     }
@@ -159,6 +161,12 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    pub fn in_memory() -> Scratch {
+        let path = Path::new("/dev/shm").join(format!("splitbrain-disk-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("a directory");
+        Scratch { path, ours: true }
+    }
+
     pub fn new() -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let unique = format!("splitbrain-disk-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));

@@ -6,6 +6,7 @@
 
 mod damage;
 mod databases;
+mod ext4;
 mod lab;
 mod parts;
 mod power;
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
     if let Some(code) = parts::run_if_asked() {
         return code;
     }
-    runner::run_where(&[works::TESTS, power::TESTS, damage::TESTS, databases::TESTS], disk_can_be_had)
+    runner::run_where(&[works::TESTS, power::TESTS, damage::TESTS, databases::TESTS, ext4::TESTS], disk_can_be_had)
 }
 
 fn disk_can_be_had(rung: Rung) -> Result<(), HostsError> {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, RenameFlags, fallocate, renameat2};
+use nix::fcntl::{FallocateFlags, Flock, FlockArg, RenameFlags, fallocate, renameat2};
 use nix::unistd::{Whence, lseek};
 
 /// The first argument of this program as a part.
@@ -243,11 +243,11 @@ fn copy_range(_: &[&str]) -> io::Result<()> {
 
 /// `locks`: of two descriptors, one gets it.
 fn locks(_: &[&str]) -> io::Result<()> {
-    let (one, other) = (File::create("lock")?, File::open("lock")?);
-    one.lock()?;
-    say(other.try_lock().is_err());
-    one.unlock()?;
-    say(other.try_lock().is_ok());
+    let lock = |file| Flock::lock(file, FlockArg::LockExclusiveNonblock);
+    let one = lock(File::create("lock")?).map_err(|(_, error)| error)?;
+    say(lock(File::open("lock")?).is_err());
+    drop(one);
+    say(lock(File::open("lock")?).is_ok());
     Ok(())
 }
 

@@ -26,6 +26,11 @@ pub const TESTS: &[Test] = &[
     ("mapped_memory_is_durable_after_msync_only", mapped_memory_is_durable_after_msync_only),
     ("a_checkpoint_makes_everything_durable", a_checkpoint_makes_everything_durable),
     ("a_dead_machine_does_not_write_to_its_successors_disk", a_dead_machine_does_not_write),
+    ("a_host_that_is_gone_leaves_no_thread_and_no_descriptor", a_host_that_is_gone_leaves_no_thread_and_no_descriptor),
+    (
+        "a_machine_that_dies_by_itself_loses_what_was_not_fsynced",
+        a_machine_that_dies_by_itself_loses_what_was_not_fsynced,
+    ),
     ("a_killed_controller_leaves_no_mount", a_killed_controller_leaves_no_mount),
 ];
 
@@ -115,7 +120,7 @@ fn a_torn_write_ends_at_a_sector(rung: Rung) {
     lab.shell("dd if=/dev/zero bs=5000 count=1 2>/dev/null | tr '\\0' b | dd of=f bs=5000 oflag=append conv=notrunc iflag=fullblock 2>/dev/null");
     let lost = lab.power_cut(PowerCut { mode: CutMode::Torn, seed: 3 });
     let size: u64 = lab.shell("wc -c < f").parse().unwrap();
-    assert!(size == 600 || (size % 512 == 0 && (1024..5600).contains(&size)), "{size}");
+    assert!(size == 600 || (size.is_multiple_of(512) && (1024..5600).contains(&size)), "{size}");
     assert_eq!((lost.kept_bytes, lost.bytes), (size, 5600 - size));
     assert_eq!(lab.shell("head -c 600 f | tr -d a | wc -c"), "0");
 }
@@ -127,7 +132,7 @@ fn a_subset_keeps_some_sectors(rung: Rung) {
     lab.shell("head -c 20480 /dev/zero | tr '\\0' b | dd of=f bs=20480 conv=notrunc iflag=fullblock 2>/dev/null");
     let lost = lab.power_cut(PowerCut { mode: CutMode::Subset { probability: 0.5 }, seed: 7 });
     let kept: u64 = lab.shell("tr -d a < f | wc -c").parse().unwrap();
-    assert!(kept % 512 == 0 && kept > 0 && kept < 20480, "{kept}");
+    assert!(kept.is_multiple_of(512) && kept > 0 && kept < 20480, "{kept}");
     assert_eq!((lost.kept_bytes, lost.bytes), (kept, 20480 - kept));
 }
 
@@ -202,4 +207,47 @@ fn mounted_somewhere(dir: &str) -> bool {
     let pids = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("mountinfo"));
     let mut tables = pids.filter_map(|path| std::fs::read_to_string(path).ok());
     tables.any(|table| table.lines().any(|line| line.contains(dir) && line.contains("fuse.splitbrain")))
+}
+
+fn a_host_that_is_gone_leaves_no_thread_and_no_descriptor(rung: Rung) {
+    let count = |what: &str| std::fs::read_dir(format!("/proc/self/{what}")).unwrap().count();
+    let before = (count("task"), count("fd"));
+    let lab = Lab::new(rung);
+    lab.shell("echo text > f; cat f");
+    let with_host = (count("task"), count("fd"));
+    for _ in 0..3 {
+        lab.crash();
+        lab.shell("ls");
+    }
+    wait_until("end of old sessions", || count("task") <= with_host.0 && count("fd") <= with_host.1);
+    drop(lab);
+    // Less than before, when something of an earlier test was still ending then.
+    wait_until("end of the disk", || count("task") <= before.0 && count("fd") <= before.1);
+}
+
+fn a_machine_that_dies_by_itself_loses_what_was_not_fsynced(rung: Rung) {
+    let lab = Lab::new(rung);
+    lab.run(&["put", "f", "synced"]);
+    lab.run(&["append", "f", " and not"]);
+    // The agent is the parent of everything on the host, and does not die of its children's signals.
+    let data = lab.data().display().to_string();
+    let agent = agent_of(&data).expect("an agent");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(agent), nix::sys::signal::Signal::SIGKILL).unwrap();
+    wait_until("the end of the machine", || agent_of(&data).is_none());
+    // Until it is noticed that the machine is gone, a reboot does nothing.
+    wait_until("a new machine", || {
+        lab.hosts.reboot(HostId(0)).expect("a reboot");
+        lab.disk.stats().mounts == 2
+    });
+    assert_eq!(lab.run(&["read", "f"]), "synced");
+}
+
+/// The process, other than a node's, that has a disk mounted at this path.
+fn agent_of(data: &str) -> Option<i32> {
+    let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse().ok());
+    let mut mounted = pids.filter(|pid: &i32| {
+        let table = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+        table.lines().any(|line| line.contains(data) && line.contains("fuse.splitbrain"))
+    });
+    mounted.next()
 }

@@ -106,7 +106,10 @@ impl State {
             opcode::RMDIR => self.model.rmdir(header.ino, { body }.name()?, stamp()).map(|()| Vec::new()),
             opcode::RENAME | opcode::RENAME2 => self.rename(header, body),
             opcode::LINK => self.link(header, body),
-            opcode::OPEN => Ok(Out::default().opened(0, abi::OPEN_KEEP_CACHE).0),
+            opcode::OPEN => {
+                self.model.opened(header.ino);
+                Ok(Out::default().opened(0, abi::OPEN_KEEP_CACHE).0)
+            }
             opcode::CREATE | opcode::TMPFILE => self.create(header, body),
             opcode::READ => self.read(header, body, decision),
             opcode::WRITE => self.write(header, body, decision),
@@ -114,7 +117,10 @@ impl State {
             opcode::FALLOCATE => self.allocate(header, body),
             opcode::LSEEK => self.seek(header, body),
             opcode::FSYNC | opcode::FSYNCDIR => self.fsync(header, body, decision),
-            opcode::RELEASE => Ok(Vec::new()),
+            opcode::RELEASE => {
+                self.model.closed(header.ino);
+                Ok(Vec::new())
+            }
             opcode::OPENDIR => self.open_directory(header),
             opcode::READDIR => self.list(header, body),
             opcode::RELEASEDIR => {
@@ -213,6 +219,7 @@ impl State {
         } else {
             self.model.create(header.ino, body.name()?, new, stamp())?
         };
+        self.model.opened(ino);
         Ok(self.entry(ino)?.opened(0, abi::OPEN_KEEP_CACHE).0)
     }
 

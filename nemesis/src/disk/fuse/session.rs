@@ -43,6 +43,8 @@ pub(in crate::disk) struct State {
     /// Ranges that read otherwise than the kernel believes.
     pub(super) stale: Vec<Stale>,
     pub(super) closed: bool,
+    /// Whether a kernel has ever said that it will use this disk.
+    used: bool,
 }
 
 /// Who is served.
@@ -84,6 +86,7 @@ impl Core {
             next_handle: 1,
             stale: Vec::new(),
             closed: false,
+            used: false,
         };
         let core = Arc::new(Core {
             state: Mutex::new(state),
@@ -133,7 +136,11 @@ impl Core {
         match header.opcode {
             opcode::FORGET | opcode::BATCH_FORGET => self.forget(session, header, body),
             opcode::INTERRUPT => self.interrupted(session, body),
-            opcode::INIT => session.answer(header.unique, super::perform::init(body)),
+            opcode::INIT => {
+                session.answer(header.unique, super::perform::init(body));
+                self.lock().used = true;
+                self.woken.notify_all();
+            }
             opcode::DESTROY => session.answer(header.unique, Ok(Vec::new())),
             _ => self.take_operation(session, header, body, request),
         }
@@ -222,6 +229,11 @@ impl Core {
         // The other end lives as long as this.
         let _ = self.invalidations.lock().unwrap_or_else(PoisonError::into_inner).send(message);
         wait
+    }
+
+    pub(in crate::disk) fn wait_used(&self, patience: Duration) -> bool {
+        let waited = self.woken.wait_timeout_while(self.lock(), patience, |state| !state.used);
+        waited.unwrap_or_else(PoisonError::into_inner).0.used
     }
 
     /// Something changed for what waits.

@@ -105,6 +105,11 @@ impl Content {
         }
     }
 
+    /// Makes it at least so large.
+    pub fn grow(&mut self, size: u64) {
+        self.size = self.size.max(size);
+    }
+
     /// Makes a hole. The size stays.
     pub fn punch(&mut self, offset: u64, len: u64) {
         for piece in pieces(offset, len.min(u64::MAX - offset)) {

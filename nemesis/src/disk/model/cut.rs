@@ -18,7 +18,7 @@ enum Plan {
     /// All of them up to this order number, and `sectors` of the write that has the next one.
     Until { order: u64, torn: Option<u64> },
     /// Each sector and, where the model lets them be reordered, each edit by its own draw.
-    Each { rng: ChaCha8Rng, probability: f64, edits: usize },
+    Each { rng: Box<ChaCha8Rng>, probability: f64, edits: usize },
 }
 
 impl Model {
@@ -51,7 +51,7 @@ impl Model {
             CutMode::Torn => self.torn(&mut rng),
             CutMode::Subset { probability } => {
                 let edits = below(&mut rng, self.journal.len() as u64 + 1) as usize;
-                Plan::Each { rng, probability, edits }
+                Plan::Each { rng: Box::new(rng), probability, edits }
             }
         }
     }
@@ -162,7 +162,8 @@ impl Inode {
         self.attributes = self.durable_attributes.clone();
         self.entries = self.durable_entries.clone();
         self.dirty.clear();
-        self.lookups = 0;
+        self.reserved.clear();
+        (self.lookups, self.opens) = (0, 0);
         if self.kind != Kind::Directory {
             self.entries.clear();
         }

@@ -8,6 +8,7 @@ use super::Model;
 use super::content::{BLOCK, Block, blocks_of};
 use super::inode::{Ino, Kind, Stamp, Write};
 use super::journal::{Edit, Shape};
+use crate::disk::spec::Persistence;
 
 /// A change of attributes; what is none stays.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +62,8 @@ impl Model {
         self.used += missing;
         let (order, at_ms) = (self.next_order(), self.now_ms);
         let inode = self.inode_mut(ino)?;
+        let live = &inode.live;
+        inode.reserved.extend(blocks_of(offset, end - offset).filter(|block| live.block(*block).is_none()));
         inode.live.write(offset, data);
         inode.dirty.extend(blocks_of(offset, end - offset));
         inode.log.push(Write { order, at_ms, offset, data: data.to_vec() });
@@ -110,9 +113,8 @@ impl Model {
             return Err(Errno::EFBIG);
         }
         let inode = self.file_mut(ino)?;
-        if inode.live.size() == size {
-            return Ok(());
-        }
+        inode.flush_on_close |= size == 0;
+        // The same size once more is an edit, too: ext4 makes it durable.
         let gone: Vec<u64> = inode.live.allocated_in(size, u64::MAX - size).collect();
         inode.overlay.overwritten(size, (inode.live.size()).saturating_sub(size));
         self.reshape(ino, Shape::Truncate(size), gone, now)
@@ -132,7 +134,10 @@ impl Model {
         range_end(offset, len)?;
         let gone = self.file_mut(ino)?.live.allocated_in(offset, len).collect();
         self.file_mut(ino)?.overlay.overwritten(offset, len);
-        self.reshape(ino, Shape::Punch { offset, len }, gone, now)
+        let end = self.inodes[&ino].live.size();
+        let grows = self.persistence == Persistence::Ext4 && offset < end;
+        let size = if grows { end.min(offset + len) } else { 0 };
+        self.reshape(ino, Shape::Punch { offset, len, size }, gone, now)
     }
 
     fn reshape(&mut self, ino: Ino, shape: Shape, dirty: Vec<u64>, now: Stamp) -> Result<(), Errno> {
@@ -140,6 +145,8 @@ impl Model {
         let before = inode.live.block_count();
         shape.apply(&mut inode.live);
         inode.dirty.extend(dirty);
+        let (live, allocated) = (&inode.live, shape.allocates());
+        inode.reserved.retain(|block| live.block(*block).is_some() && !allocated.contains(block));
         (inode.attributes.modified, inode.attributes.changed) = (now, now);
         let after = inode.live.block_count();
         self.used = self.used + after - before;

@@ -68,6 +68,8 @@ pub struct Inode {
     pub(super) dirty: BTreeSet<u64>,
     /// Writes behind those differences.
     pub(super) log: Vec<Write>,
+    /// Blocks that were written to and have no place on the disk yet (delayed allocation).
+    pub(super) reserved: BTreeSet<u64>,
     /// Bytes that a failed fsync marked clean although they never reached the disk.
     pub(super) forgotten: u64,
     pub(super) entries: BTreeMap<OsString, Ino>,
@@ -80,10 +82,14 @@ pub struct Inode {
     pub(super) pending: u32,
     /// How often the kernel was told of it and has not yet forgotten it.
     pub(super) lookups: u64,
+    /// How often it is open.
+    pub(super) opens: u64,
     pub(super) subdirectories: u32,
     /// The directory and the name under which it was last put.
     pub(super) place: (Ino, OsString),
     pub(super) overlay: Overlay,
+    /// It was emptied, so ext4 will write its data when it is closed.
+    pub(super) flush_on_close: bool,
 }
 
 impl Inode {
@@ -96,6 +102,7 @@ impl Inode {
             durable: Content::default(),
             dirty: BTreeSet::new(),
             log: Vec::new(),
+            reserved: BTreeSet::new(),
             forgotten: 0,
             entries: BTreeMap::new(),
             durable_entries: BTreeMap::new(),
@@ -103,9 +110,11 @@ impl Inode {
             durable_links: 0,
             pending: 0,
             lookups: 0,
+            opens: 0,
             subdirectories: 0,
             place: (ROOT, OsString::new()),
             overlay: Overlay::default(),
+            flush_on_close: false,
         }
     }
 
@@ -213,6 +222,7 @@ impl Inode {
     }
 
     pub(super) fn clear_log(&mut self) -> u64 {
+        self.reserved.clear();
         let bytes = self.log_bytes();
         // A log that was long once must not stay so.
         self.log = Vec::new();

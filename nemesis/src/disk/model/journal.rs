@@ -3,8 +3,12 @@
 //! What commits what follows ext4 in its default mode (`data=ordered`, delayed allocation; fs/ext4/fsync.c,
 //! fs/jbd2/commit.c): there is one journal, and an fsync of an inode that has changed commits the running transaction, which
 //! is all edits so far, of any file. Data goes with it only for the file itself. Two details that databases depend on, often
-//! without knowing: a rename over an existing file first writes the data of the renamed one (`auto_da_alloc`), and `fdatasync`
-//! after a write in place has nothing to commit.
+//! without knowing: a rename over an existing file first writes the data of the renamed one, and so does closing a file that
+//! was emptied (both `auto_da_alloc`); and `fdatasync` after a write in place has nothing to commit.
+//!
+//! Not followed: what a hole or a new end within a block does to that block's un-synced data (ext4 writes it along with the
+//! next commit, here it waits for an fsync); and a write that grows a file within its last, allocated block has its size journalled at once by ext4, with or
+//! without its data. Here both wait for an fsync of the file.
 //!
 //! A kernel does not wait for fsync for ever: it commits the journal every 5 s and writes back data after 30 s
 //! ([`WriteBack`](crate::disk::WriteBack)). So does [`Model::write_back`], which also keeps the log within its bound.
@@ -15,7 +19,7 @@ use std::ffi::{OsStr, OsString};
 use nix::errno::Errno;
 
 use super::Model;
-use super::content::Content;
+use super::content::{Content, blocks_of};
 use super::inode::{Attributes, Ino, Inode};
 use crate::disk::spec::Persistence;
 
@@ -51,8 +55,18 @@ pub(super) struct NameEdit {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape {
     Truncate(u64),
-    Allocate { offset: u64, len: u64, keep_size: bool },
-    Punch { offset: u64, len: u64 },
+    Allocate {
+        offset: u64,
+        len: u64,
+        keep_size: bool,
+    },
+    /// A hole, and the size that the file has at least once it is durable: ext4 first makes the size durable up to the end
+    /// of the hole (`ext4_update_disksize_before_punch`), without the data before it.
+    Punch {
+        offset: u64,
+        len: u64,
+        size: u64,
+    },
 }
 
 impl NameEdit {
@@ -70,7 +84,18 @@ impl Shape {
         match self {
             Shape::Truncate(size) => content.truncate(size),
             Shape::Allocate { offset, len, keep_size } => content.allocate(offset, len, keep_size),
-            Shape::Punch { offset, len } => content.punch(offset, len),
+            Shape::Punch { offset, len, size } => {
+                content.punch(offset, len);
+                content.grow(size);
+            }
+        }
+    }
+
+    /// The blocks that have a place on the disk from then on.
+    pub(super) fn allocates(self) -> std::ops::Range<u64> {
+        match self {
+            Shape::Allocate { offset, len, .. } => blocks_of(offset, len),
+            Shape::Truncate(_) | Shape::Punch { .. } => 0..0,
         }
     }
 
@@ -78,7 +103,7 @@ impl Shape {
     fn destroys(self) -> Option<(u64, u64)> {
         match self {
             Shape::Truncate(size) => Some((size, u64::MAX)),
-            Shape::Punch { offset, len } => Some((offset, offset + len)),
+            Shape::Punch { offset, len, .. } => Some((offset, offset + len)),
             Shape::Allocate { .. } => None,
         }
     }
@@ -134,12 +159,31 @@ impl Model {
         }
     }
 
-    /// What a rename over an existing file does first, on ext4.
+    /// What a rename over an existing file does first, on ext4: it writes the data of a file that has some without a place on
+    /// the disk (`ext4_alloc_da_blocks`), and nothing of one that was only written in place.
     pub(super) fn record_flush(&mut self, ino: Ino) {
-        let has_log = self.inodes.get(&ino).is_some_and(|inode| !inode.log.is_empty());
-        if has_log && self.persistence == Persistence::Ext4 {
+        let Some(inode) = self.inodes.get_mut(&ino) else { return };
+        let delayed = !std::mem::take(&mut inode.reserved).is_empty();
+        if delayed && self.persistence == Persistence::Ext4 {
             self.record(Edit::new(What::Flush(ino)));
         }
+    }
+
+    /// Somebody opened a file.
+    pub fn opened(&mut self, ino: Ino) {
+        if let Some(inode) = self.inodes.get_mut(&ino) {
+            inode.opens += 1;
+        }
+    }
+
+    /// Somebody closed a file.
+    pub fn closed(&mut self, ino: Ino) {
+        let Some(inode) = self.inodes.get_mut(&ino) else { return };
+        inode.opens = inode.opens.saturating_sub(1);
+        if std::mem::take(&mut inode.flush_on_close) {
+            self.record_flush(ino);
+        }
+        self.reap(ino);
     }
 
     /// Makes a file or directory durable. `data_only` is `fdatasync`.
@@ -299,10 +343,10 @@ impl Model {
 impl Inode {
     /// Whether an fsync has anything to commit: on ext4 a transaction is committed for the inodes that are in it.
     fn needs_commit(&self, data_only: bool) -> bool {
-        let fresh = |block: &u64| self.durable.block(*block).is_none();
-        self.pending > 0
-            || (!data_only && !self.dirty.is_empty())
-            || self.live.size() != self.durable.size()
-            || self.dirty.iter().any(fresh)
+        let end = |write: &super::inode::Write| write.offset + write.data.len() as u64;
+        let in_place = |write: &super::inode::Write| {
+            end(write) <= self.durable.size() && self.durable.missing(write.offset, write.data.len() as u64) == 0
+        };
+        self.pending > 0 || if data_only { !self.log.iter().all(in_place) } else { !self.log.is_empty() }
     }
 }

@@ -137,10 +137,11 @@ impl Model {
         }
     }
 
-    /// Frees what nothing leads to any more.
+    /// Frees what nothing leads to any more. Room is free as soon as a file without a name is not open: the kernel says only
+    /// later that it has forgotten it.
     fn reap(&mut self, ino: Ino) {
         let Some(inode) = self.inodes.get_mut(&ino) else { return };
-        if inode.links > 0 || inode.lookups > 0 {
+        if inode.links > 0 || inode.opens > 0 {
             return;
         }
         // A kernel throws away what was not yet written of a file that is deleted; what is durable of it can come back.
@@ -149,7 +150,7 @@ impl Model {
         inode.dirty.clear();
         self.unsynced_bytes -= inode.clear_log();
         self.unsynced.remove(&ino);
-        if inode.durable_links == 0 && inode.pending == 0 {
+        if inode.lookups == 0 && inode.durable_links == 0 && inode.pending == 0 {
             self.inodes.remove(&ino);
         }
     }

@@ -181,6 +181,6 @@ impl Inode {
         self.durable_attributes = self.attributes.clone();
         self.durable_entries = self.entries.clone();
         self.overlay = super::overlay::Overlay::default();
-        (self.pending, self.lookups) = (0, 0);
+        (self.pending, self.lookups, self.opens) = (0, 0, 0);
     }
 }
