@@ -1,4 +1,4 @@
-//! Simulated disks under real programs, on every rung of the ladder that this user can stand on.
+//! Simulated disks under real programs, on a rung with a user namespace and, as root, on one without.
 //!
 //! The test program is at once the controller, its own zygote, and the programs that use the disks (a hidden first argument).
 //! Where `/dev/fuse` cannot be opened each test is `SKIPPED`, by name; so is what needs a program that is not installed. With
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     if let Some(code) = parts::run_if_asked() {
         return code;
     }
-    runner::run_where(&[works::TESTS, power::TESTS, damage::TESTS, databases::TESTS, ext4::TESTS], disk_can_be_had)
+    runner::run_once_each(&[works::TESTS, power::TESTS, damage::TESTS, databases::TESTS, ext4::TESTS], disk_can_be_had)
 }
 
 fn disk_can_be_had(rung: Rung) -> Result<(), HostsError> {
