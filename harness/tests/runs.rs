@@ -100,6 +100,9 @@ fn reads_from_any_replica_go_back_in_time_and_sticky_ones_do_not() {
         json["guarantees"]["monotonic-reads"].clone()
     };
     let any = reads("any");
+    let measured = run(&scratch, &["inspect", "--staleness", "--most", "1"]);
+    let text = String::from_utf8_lossy(&measured.stdout).into_owned();
+    assert!(text.contains("versions were newer") || text.contains("version was newer"), "{text}");
     assert_eq!((&any["promised"], &any["observed"]), (&Json::Bool(false), &Json::from("violated")), "{any}");
     let sticky = reads("sticky");
     assert_eq!((&sticky["promised"], &sticky["observed"]), (&Json::Bool(true), &Json::from("held")), "{sticky}");

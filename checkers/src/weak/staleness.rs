@@ -324,14 +324,24 @@ impl<'a> Measuring<'a> {
         let (operation, missed) = (self.invoked(reader), self.invoked(lack.missed));
         let history = self.evidence.history;
         let explanation = format!(
-            "{}, although #{missed} ({}) had been acknowledged {} ns before; {} newer.",
+            "{}, although #{missed} ({}) had been acknowledged {} before; {} newer.",
             words::told(history, operation),
             words::plain(history, missed),
-            lack.age_ns,
+            age(lack.age_ns),
             words::count(lack.versions, "version was", "versions were"),
         );
         let key = self.evidence.key_name(key);
         StaleRead { key, operation, missed, age_ns: lack.age_ns, versions: lack.versions, explanation }
+    }
+}
+
+/// For people: `1.500 ms`.
+fn age(ns: u64) -> String {
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.3} µs", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.3} ms", ns as f64 / 1e6),
+        _ => format!("{:.3} s", ns as f64 / 1e9),
     }
 }
 

@@ -271,6 +271,9 @@ pub struct InspectArgs {
     /// How many operations on the same keys to show before and after.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub around: usize,
+    /// Measure how old, in time and in versions, what each read returned was, and show nothing else.
+    #[arg(long, conflicts_with_all = ["dot", "evidence", "guarantee"])]
+    pub staleness: bool,
 }
 
 /// `splitbrain list`.

@@ -9,7 +9,7 @@ use super::{names, print};
 use crate::evidence::{self as evidence_files, Place};
 use crate::failure::{Failure, VALID};
 use crate::render::style::{BAD, DIM, Painted, STRONG};
-use crate::render::{evidence, report, timeline, verdicts};
+use crate::render::{evidence, report, staleness, timeline, verdicts};
 use crate::report::{Report, RunFile, shell_word};
 use crate::rundir::RunDir;
 use crate::verdict::Row;
@@ -25,6 +25,11 @@ pub fn inspect(args: &InspectArgs) -> Result<u8, Failure> {
     let stored: Report = dir.read_json("verdict.json")?;
     let loaded = file::read(&dir.history())
         .map_err(|e| Failure::usage(format!("cannot read {}", dir.history().display())).because(&e))?;
+    if args.staleness {
+        let measured = checkers::weak::staleness::measure(&loaded.history, None);
+        print(&staleness::staleness(&measured, args.most));
+        return Ok(VALID);
+    }
     if args.dot {
         print(&graphs(&stored, &loaded.history, only, args.most));
         return Ok(VALID);

@@ -4,6 +4,7 @@
 pub mod analysis;
 pub mod evidence;
 pub mod report;
+pub mod staleness;
 pub mod style;
 pub mod table;
 pub mod timeline;
