@@ -109,6 +109,18 @@ fn reads_from_any_replica_go_back_in_time_and_sticky_ones_do_not() {
 }
 
 #[test]
+fn what_is_judged_over_the_whole_history_can_be_required() {
+    if !hosts_available("what_is_judged_over_the_whole_history_can_be_required") {
+        return;
+    }
+    let scratch = Scratch::new("require");
+    let quiet = ["--faults", "none", "--duration", "2s", "--workload", "register", "--require", "linearizable"];
+    let (code, json, errors) = test(&scratch, &quiet);
+    assert_eq!(code, Some(0), "{json:#}\n{errors}");
+    assert_eq!(json["guarantees"]["linearizable"]["required"], true, "{json:#}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_plan_byte_for_byte() {
     if !hosts_available("the_same_seed_gives_the_same_plan_byte_for_byte") {
         return;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use nemesis::disk::{DiskFault, Effect};
 use nemesis::fault::registry::{FAULTS, GROUPS, all_names};
 use nemesis::fault::{Direction, Fault, FaultName, LinkKind, Peers, Reach, Target, expand, links};
 use nemesis::hosts::HostId;
@@ -58,6 +59,8 @@ fn a_fault_answers_to_its_name_its_kind_and_its_family() {
     assert_eq!(names(Fault::Kill { target: Target::All }), "kill");
     assert_eq!(names(Fault::ClientsCut { target: leader.clone() }), "clients-cut");
     assert_eq!(names(Fault::OneWay { target: leader }), "one-way partition");
+    let lie = Fault::Disk { target: Target::All, misbehaves: DiskFault::new(Effect::LyingFsync) };
+    assert_eq!(names(lie), "lying-fsync disk hostile");
 }
 
 #[test]

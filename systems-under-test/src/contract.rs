@@ -43,6 +43,22 @@ impl Contract {
         self
     }
 
+    /// Nothing is promised in a run with this fault.
+    pub fn void_under(mut self, fault: &str, reason: &str) -> Self {
+        for promise in self.promises.values_mut() {
+            *promise = match std::mem::replace(promise, Promise::Yes) {
+                Promise::Yes => Promise::Unless { faults: vec![fault.to_owned()], because: reason.to_owned() },
+                Promise::Unless { mut faults, because } => {
+                    faults.push(fault.to_owned());
+                    faults.sort();
+                    Promise::Unless { faults, because: format!("{because}; {reason}") }
+                }
+                no @ Promise::No { .. } => no,
+            };
+        }
+        self
+    }
+
     /// What is said of this guarantee, if anything.
     pub fn get(&self, guarantee: Guarantee) -> Option<&Promise> {
         self.promises.get(&guarantee)
@@ -54,6 +70,28 @@ impl Contract {
             None | Some(Promise::No { .. }) => false,
             Some(Promise::Yes) => true,
             Some(Promise::Unless { faults: voiding, .. }) => !voiding.iter().any(|v| faults.contains(&v.as_str())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_voids_everything_leaves_nothing_promised_and_no_is_no() {
+        let unless = Promise::Unless { faults: vec!["kill".into()], because: "it forgets".into() };
+        let contract = Contract::new()
+            .with(Guarantee::Durability, Promise::Yes)
+            .with(Guarantee::Recovery, unless)
+            .with(Guarantee::Convergence, Promise::No { because: "it is one".into() })
+            .void_under("hostile", "no checksum");
+        assert!(contract.promises(Guarantee::Durability, &["kill"]));
+        assert!(
+            contract.promises(Guarantee::Recovery, &["pause"]) && !contract.promises(Guarantee::Recovery, &["kill"])
+        );
+        for guarantee in [Guarantee::Durability, Guarantee::Recovery, Guarantee::Convergence] {
+            assert!(!contract.promises(guarantee, &["hostile"]), "{guarantee}");
         }
     }
 }

@@ -58,7 +58,9 @@ impl Nemesis {
         let injector = Injector::new(cluster.hosts().clone(), layout, Some(&dir.file("ledger.jsonl")))
             .map_err(|e| Failure::harness("the ledger").because(&e))?;
         let tail = plan.schedule.watches_output().then(|| OutputTail::new(cluster.outputs()));
-        let leader = plan.schedule.watches_leader().then(|| LeaderWatch::start(cluster.clone()));
+        // To ask when a fault is due would hold up all others: a node that is down answers after a while only.
+        let wants_leader = plan.schedule.watches_leader() || plan.schedule.faults().any(Fault::needs_leader);
+        let leader = wants_leader.then(|| LeaderWatch::start(cluster.clone()));
         let has_clocks = cluster.equipment().clock;
         let clocks = has_clocks.then(|| ClockWatch::start(cluster.clone(), recorder.clone()));
         Ok(Nemesis {
@@ -99,7 +101,7 @@ impl Nemesis {
                 .nemesis(fault.name(), json!({ "id": id, "asked": { "spec": fault }, "outcome": { "skipped": why } }));
             return;
         }
-        let leader = if fault.needs_leader() { self.cluster.leader().await } else { None };
+        let leader = self.leader.as_ref().and_then(LeaderWatch::seen).filter(|_| fault.needs_leader());
         let targets = fault.resolve(self.cluster.nodes().len(), leader);
         let names = fault.names();
         let from_ms = self.clock.elapsed_ms();

@@ -183,7 +183,7 @@ impl Fault {
     }
 
     /// Every name under which a contract may speak of it, most specific first: `leader-isolated`, `partition-one`,
-    /// `partition`.
+    /// `partition`; `lying-fsync`, `disk`, `hostile`.
     pub fn names(&self) -> Vec<&'static str> {
         let name = self.fault_name();
         let mut names = vec![name.as_str()];
@@ -193,7 +193,8 @@ impl Fault {
             _ => name.family(),
         };
         let clients = matches!(self, Fault::Link { reach, .. } if reach.peers == Peers::All);
-        let broader = [Some(name.without_role().as_str()), Some(family), clients.then_some("clients-cut")];
+        let hostile = name.is_hostile().then_some("hostile");
+        let broader = [Some(name.without_role().as_str()), Some(family), clients.then_some("clients-cut"), hostile];
         for broader in broader.into_iter().flatten() {
             if !names.contains(&broader) {
                 names.push(broader);

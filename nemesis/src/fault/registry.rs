@@ -231,6 +231,11 @@ impl FaultName {
         }
     }
 
+    /// Whether it belongs to the group `hostile`.
+    pub fn is_hostile(self) -> bool {
+        HOSTILE.contains(&self)
+    }
+
     /// What of hosts it needs that not every host has.
     pub fn needs(self) -> Option<Need> {
         match self.family() {

@@ -20,6 +20,10 @@ const UNREACHABLE: &[&str] = &["clients-cut", "stop", "kill", "crash"];
 /// What an operator may do.
 const PROMOTE: &[&str] = &["promote"];
 
+/// Its messages have no checksum of their own, and what it has fsynced it believes in.
+const HOSTILE: &str = "it trusts TCP with its messages and fsync with its log: changed on the way, or lost behind its back, is \
+                       changed or lost";
+
 const LOST_TAIL: &str =
     "a new leader may lack what the old one acknowledged last; it is discarded when the old one rejoins";
 
@@ -36,6 +40,7 @@ pub(super) fn contract(settings: &Settings, nodes: usize) -> Contract {
         .with(CounterBounds, counter_bounds(settings, nodes))
         .with(Convergence, convergence(settings, nodes))
         .with(Recovery, unattended(settings))
+        .void_under("hostile", HOSTILE)
 }
 
 fn no(because: &str) -> Promise {
@@ -157,6 +162,7 @@ mod tests {
             let contract = contract_of(&[("replication", replication)], 5);
             for guarantee in Guarantee::FOLDS.into_iter().filter(|g| *g != Guarantee::CounterBounds) {
                 assert!(contract.promises(guarantee, &every), "{replication}: {guarantee}");
+                assert!(!contract.promises(guarantee, &["hostile"]), "{replication}: {guarantee}");
             }
             let degraded = contract_of(&[("replication", replication), ("on-no-sync-follower", "degrade")], 5);
             assert!(!degraded.promises(Guarantee::Durability, &["partition"]));
