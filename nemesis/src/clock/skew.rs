@@ -20,10 +20,6 @@ use serde::{Deserialize, Serialize};
 use super::page::{Group, Slot, TRUE_RATE};
 
 const MILLION: i64 = 1_000_000;
-/// A hundred and one times too fast: enough for every test, and no overflow in centuries.
-const MAX_DRIFT_PPM: i64 = 100 * MILLION;
-/// Two centuries: whatever the machine's clock says, the host's stays between 1970 and 2262.
-const MAX_NS: u64 = 200 * 365 * 24 * 3600 * 1_000_000_000;
 
 /// How the real-time clock of a host differs from the machine's. The default is not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +48,7 @@ pub struct Strobe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SkewError {
     /// Time would run backwards, or too fast.
-    #[error("a drift of {0} ppm is not between -1000000 (the clock stands still) and {MAX_DRIFT_PPM}")]
+    #[error("a drift of {0} ppm is not between -1000000 (the clock stands still) and {max}", max = Skew::FASTEST_PPM)]
     Drift(i64),
     /// The clock would leave the years that it can show.
     #[error("{0} ns are more than two centuries")]
@@ -65,14 +61,18 @@ pub enum SkewError {
 impl Skew {
     /// A clock that stands still from now on.
     pub const FREEZE_PPM: i64 = -MILLION;
+    /// A hundred and one times too fast: enough for every test, and no overflow in centuries.
+    pub const FASTEST_PPM: i64 = 100 * MILLION;
+    /// Two centuries, either way: whatever the machine's clock says, the host's stays between 1970 and 2262.
+    pub const FARTHEST_NS: i64 = 200 * 365 * 24 * 3600 * 1_000_000_000;
 
     /// Whether a clock can be like this.
     pub fn check(&self) -> Result<(), SkewError> {
-        if !(Self::FREEZE_PPM..=MAX_DRIFT_PPM).contains(&self.drift_ppm) {
+        if !(Self::FREEZE_PPM..=Self::FASTEST_PPM).contains(&self.drift_ppm) {
             return Err(SkewError::Drift(self.drift_ppm));
         }
         let far = [self.jump_ns, self.strobe.map_or(0, |strobe| strobe.by_ns)];
-        if let Some(ns) = far.into_iter().find(|ns| ns.unsigned_abs() > MAX_NS) {
+        if let Some(ns) = far.into_iter().find(|ns| ns.unsigned_abs() > Self::FARTHEST_NS.unsigned_abs()) {
             return Err(SkewError::Far(ns));
         }
         match self.strobe {
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn impossible_skews_are_refused() {
         assert_eq!(skew(0, -1_000_001).check(), Err(SkewError::Drift(-1_000_001)));
-        assert_eq!(skew(0, MAX_DRIFT_PPM + 1).check(), Err(SkewError::Drift(MAX_DRIFT_PPM + 1)));
+        assert_eq!(skew(0, Skew::FASTEST_PPM + 1).check(), Err(SkewError::Drift(Skew::FASTEST_PPM + 1)));
         assert_eq!(Skew { jump_ns: i64::MIN, ..Skew::default() }.check(), Err(SkewError::Far(i64::MIN)));
         let strobe = |by_ns, period_ns| Skew { strobe: Some(Strobe { by_ns, period_ns }), ..Skew::default() };
         assert_eq!(strobe(1, 0).check(), Err(SkewError::Period));

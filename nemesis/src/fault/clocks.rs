@@ -32,8 +32,8 @@ pub enum ClockFault {
 }
 
 impl ClockFault {
-    /// What a clock is that has all these wrongs: jumps and drifts add up, a clock that stands still stands still, and of
-    /// strobes the last one counts. Without any it is right.
+    /// What a clock is that has all these wrongs: jumps and drifts add up, as far as a [clock can go](Skew::check), a clock
+    /// that stands still stands still, and of strobes the last one counts. Without any it is right.
     pub fn together<'a>(wrongs: impl IntoIterator<Item = &'a ClockFault>) -> Skew {
         let mut skew = Skew::default();
         let mut frozen = false;
@@ -48,7 +48,11 @@ impl ClockFault {
                 ClockFault::Freeze => frozen = true,
             }
         }
-        skew.drift_ppm = if frozen { Skew::FREEZE_PPM } else { skew.drift_ppm.max(Skew::FREEZE_PPM) };
+        skew.jump_ns = skew.jump_ns.clamp(-Skew::FARTHEST_NS, Skew::FARTHEST_NS);
+        skew.drift_ppm = match frozen {
+            true => Skew::FREEZE_PPM,
+            false => skew.drift_ppm.clamp(Skew::FREEZE_PPM, Skew::FASTEST_PPM),
+        };
         skew
     }
 }
@@ -80,5 +84,16 @@ mod tests {
         assert_eq!(ClockFault::together([&drift]).drift_ppm, Skew::FREEZE_PPM, "no clock goes backwards");
         let all = ClockFault::together([&jump, &ClockFault::Freeze, &ClockFault::Drift { ppm: 7 }]);
         assert_eq!((all.jump_ns, all.drift_ppm), (5_000_000, Skew::FREEZE_PPM));
+    }
+
+    #[test]
+    fn what_each_clock_can_be_a_clock_can_be_together() {
+        let fast = ClockFault::Drift { ppm: Skew::FASTEST_PPM };
+        let far = ClockFault::Jump { by_ms: Skew::FARTHEST_NS / MS };
+        let back = ClockFault::Jump { by_ms: -Skew::FARTHEST_NS / MS };
+        assert_eq!(ClockFault::together([&fast, &fast]).drift_ppm, Skew::FASTEST_PPM);
+        for wrongs in [[&fast, &fast, &far], [&far, &far, &fast], [&back, &back, &back]] {
+            assert_eq!(ClockFault::together(wrongs).check(), Ok(()), "{wrongs:?}");
+        }
     }
 }
