@@ -234,7 +234,7 @@ fn a_disk_misbehaves_in_every_way_that_is_installed_and_each_is_counted() {
     assert_eq!(fake.disk(1).len(), 2);
     let healed = injector.heal(hang);
     assert_eq!((healed.took_effect["operations_hit"].as_u64(), healed.inert), (Some(2), false));
-    assert_eq!(fake.disk(1), [DiskFault::new(Effect::LyingFsync)]);
+    assert_eq!(fake.disk(1).iter().map(|fault| fault.effect).collect::<Vec<_>>(), [Effect::LyingFsync]);
     fake.use_disk(1);
     assert_eq!(injector.heal(lie).took_effect["operations_hit"], 2);
     let (never, _) = install(&mut injector, &disk(Effect::Hang));
@@ -254,6 +254,66 @@ fn a_node_that_ended_on_a_bad_disk_is_started_again_and_it_is_told() {
     let (killed, _) = install(&mut injector, &kill(1));
     assert_eq!(injector.heal(id).took_effect["nodes_restarted"], serde_json::json!([]), "it is to be dead");
     injector.heal(killed);
+}
+
+#[test]
+fn a_node_that_ended_on_a_bad_disk_while_it_was_paused_is_started_when_it_goes_on() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let bad = Fault::Disk { target: Target::All, misbehaves: DiskFault::new(Effect::Hang) };
+    let (disk, _) = install(&mut injector, &bad);
+    fake.dies(0);
+    let (paused, _) = install(&mut injector, &pause(0));
+    injector.heal(disk);
+    assert_eq!(fake.is(0), "dead", "it is to be paused");
+    fake.refuse(&["restart"]);
+    assert!(matches!(injector.heal(paused).outcome, Outcome::Indeterminate(_)));
+    fake.refuse(&[]);
+    injector.heal_all();
+    assert_eq!((fake.is(0), injector.installed().len()), ("running", 0));
+    // A node that ends by itself for any other reason stays down.
+    fake.dies(0);
+    let (paused, _) = install(&mut injector, &pause(0));
+    injector.heal(paused);
+    assert_eq!(fake.is(0), "dead");
+}
+
+#[test]
+fn a_heal_that_is_tried_again_remembers_what_the_fault_did() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let bad = Fault::Disk { target: Target::All, misbehaves: DiskFault::new(Effect::Hang) };
+    let (id, _) = install(&mut injector, &bad);
+    fake.use_disk(0);
+    fake.dies(0);
+    fake.refuse(&["restart"]);
+    assert!(matches!(injector.heal(id).outcome, Outcome::Indeterminate(_)));
+    fake.refuse(&[]);
+    let healed = injector.heal(id);
+    assert_eq!((healed.outcome, healed.inert), (Outcome::Healed, false));
+    assert_eq!(healed.took_effect["operations_hit"], 1);
+}
+
+#[test]
+fn two_faults_of_a_disk_that_are_alike_are_counted_apart() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let bad = Fault::Disk { target: Target::All, misbehaves: DiskFault::new(Effect::Hang) };
+    let (first, _) = install(&mut injector, &bad);
+    fake.use_disk(0);
+    let (second, _) = install(&mut injector, &bad);
+    assert_eq!(injector.heal(first).took_effect["operations_hit"], 1);
+    assert!(injector.heal(second).inert, "it never hit anything");
+}
+
+#[test]
+fn a_clock_that_did_not_follow_is_inert_though_it_is_right_again() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let jump = Fault::Clock { target: Target::All, change: ClockFault::Jump { by_ms: 5 } };
+    fake.clocks_do_not_follow();
+    let (id, installed) = install(&mut injector, &jump);
+    assert!(installed.inert && injector.heal(id).inert);
 }
 
 #[test]

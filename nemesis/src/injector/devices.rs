@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Condition, Effect, FaultId, Injector, Machines, Outcome};
 use crate::clock::ClockReading;
+use crate::disk::DiskFault;
 use crate::fault::{ClockFault, Fault};
 use crate::hosts::HostsError;
 
@@ -22,7 +23,8 @@ impl<M: Machines> Injector<M> {
             let set = self.machines.set_clock(host, &skew);
             match set.and_then(|()| self.read_clock(node)) {
                 Ok(Some(reading)) => {
-                    if reading.is_effective() {
+                    // What is right after a heal says nothing of what was wrong before.
+                    if done == Outcome::Installed && reading.is_effective() {
                         self.ledger.bit(id);
                     }
                     nodes.insert(self.name(node).to_owned(), told(&reading));
@@ -52,8 +54,8 @@ impl<M: Machines> Injector<M> {
         self.machines.read_clock(self.layout.nodes[node].1).map(Some)
     }
 
-    /// Has the disks that a fault is aimed at misbehave as the ledger wants. `hits` is what it did so far.
-    pub(super) fn spoil(&mut self, id: FaultId, effect: Effect, done: Outcome, hits: Option<u64>) -> Effect {
+    /// Has the disks that a fault is aimed at misbehave as the ledger wants.
+    pub(super) fn spoil(&mut self, id: FaultId, effect: Effect, done: Outcome) -> Effect {
         let mut errors = Vec::new();
         let mut disk_count = 0;
         for node in self.targets(id) {
@@ -64,6 +66,7 @@ impl<M: Machines> Injector<M> {
                 Err(error) => errors.push(format!("{}: {error}", self.name(node))),
             }
         }
+        let hits = self.ledger.get(id).filter(|installed| installed.healing).map(|installed| installed.hits);
         let took_effect = match hits {
             None => json!({ "disks": disk_count }),
             Some(hits) => {
@@ -82,7 +85,12 @@ impl<M: Machines> Injector<M> {
         let mut restarted = Vec::new();
         for node in self.targets(id) {
             let host = self.layout.nodes[node].1;
-            if self.ledger.condition(node) != Condition::Running || self.machines.process_count(host).unwrap_or(1) > 0 {
+            let rest = self.ledger.condition(node);
+            if rest > Condition::Paused || self.machines.process_count(host).unwrap_or(1) > 0 {
+                continue;
+            }
+            if rest == Condition::Paused {
+                self.owed.insert(node);
                 continue;
             }
             match self.machines.restart(host) {
@@ -102,9 +110,13 @@ impl<M: Machines> Injector<M> {
         self.targets(id).iter().filter_map(on_node).sum()
     }
 
-    fn disk_faults(&self, node: usize) -> Vec<(FaultId, crate::disk::DiskFault)> {
+    fn disk_faults(&self, node: usize) -> Vec<(FaultId, DiskFault)> {
         let of_disk = |(id, fault): (FaultId, &Fault)| match fault {
-            Fault::Disk { misbehaves, .. } => Some((id, misbehaves.clone())),
+            // Two that are alike are two all the same, each with its own count and draws.
+            Fault::Disk { misbehaves, .. } => {
+                let seed = misbehaves.seed ^ u64::from(id.0) << 32;
+                Some((id, DiskFault { seed, ..misbehaves.clone() }))
+            }
             _ => None,
         };
         self.ledger.faults_on(node).filter_map(of_disk).collect()

@@ -91,6 +91,8 @@ pub(super) struct Installed {
     pub before: LinkStats,
     /// Whether it harmed a process or a machine.
     pub bit: bool,
+    /// How often it hit operations of disks until its heal was begun.
+    pub hits: u64,
     /// Whether its heal was begun: from then on it wants nothing, even if the heal has to be tried again.
     pub healing: bool,
 }
@@ -161,6 +163,13 @@ impl Ledger {
     pub(super) fn bit(&mut self, id: FaultId) {
         if let Some(installed) = self.open.get_mut(&id) {
             installed.bit = true;
+        }
+    }
+
+    /// Notes how often a fault hit operations of disks.
+    pub(super) fn hit(&mut self, id: FaultId, hits: u64) {
+        if let Some(installed) = self.open.get_mut(&id) {
+            installed.hits = hits;
         }
     }
 

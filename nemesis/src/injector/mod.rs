@@ -38,6 +38,7 @@ mod effect;
 mod ledger;
 mod machines;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
@@ -90,6 +91,8 @@ pub struct Injector<M> {
     ledger: Ledger,
     /// How far down each node is or may be, by position.
     conditions: Vec<Condition>,
+    /// Nodes that ended for the sake of a disk that is healed by now, and could not be started because they were paused.
+    owed: BTreeSet<usize>,
 }
 
 impl<M: Machines> Injector<M> {
@@ -97,7 +100,7 @@ impl<M: Machines> Injector<M> {
     pub fn new(machines: M, layout: Layout, ledger: Option<&Path>) -> Result<Self, LedgerError> {
         let ledger = Ledger::new(ledger)?;
         let conditions = vec![Condition::Running; layout.nodes.len()];
-        Ok(Injector { machines, layout, ledger, conditions })
+        Ok(Injector { machines, layout, ledger, conditions, owed: BTreeSet::new() })
     }
 
     /// Installs a fault. `targets` is what [`Fault::resolve`] returned just now; `id` comes from the
@@ -125,7 +128,7 @@ impl<M: Machines> Injector<M> {
             Touch::Links => self.impair(id, effect),
             Touch::Node(blow) => self.strike(id, &blow, effect),
             Touch::Clock => self.wind(id, effect, Outcome::Installed),
-            Touch::Disk => self.spoil(id, effect, Outcome::Installed, None),
+            Touch::Disk => self.spoil(id, effect, Outcome::Installed),
         };
         self.ledger.installed(id, &effect);
         effect
@@ -142,19 +145,27 @@ impl<M: Machines> Injector<M> {
         asked["heal"] = json!(id);
         let effect = Effect::of("heal", id, asked);
         let touch = touch_of(&installed.fault);
-        let hits = self.disk_hits(id);
-        if touch == Touch::Clock {
-            self.look_at_clocks(id);
+        if !installed.healing {
+            self.look_back(id, touch);
         }
         self.ledger.heal(id);
         let effect = match touch {
             Touch::Links => self.restore(id, effect),
             Touch::Node(_) => self.revive(id, effect),
             Touch::Clock => self.wind(id, effect, Outcome::Healed),
-            Touch::Disk => self.spoil(id, effect, Outcome::Healed, Some(hits)),
+            Touch::Disk => self.spoil(id, effect, Outcome::Healed),
         };
         self.ledger.healed(id, &effect);
         effect
+    }
+
+    /// What a fault has done, as far as that is seen only while it is there. A heal that is tried again would find nothing.
+    fn look_back(&mut self, id: FaultId, touch: Touch) {
+        match touch {
+            Touch::Clock => self.look_at_clocks(id),
+            Touch::Disk => self.ledger.hit(id, self.disk_hits(id)),
+            Touch::Links | Touch::Node(_) => {}
+        }
     }
 
     /// Undoes everything that is installed, the last first, whatever fails on the way.
@@ -197,7 +208,7 @@ impl<M: Machines> Injector<M> {
         let nodes: Vec<HostId> = self.layout.nodes.iter().map(|(_, host)| *host).collect();
         let links = links(fault, &targets, &nodes, &self.layout.clients);
         let before = self.stats(&links);
-        Installed { fault: fault.clone(), targets, links, before, bit: false, healing: false }
+        Installed { fault: fault.clone(), targets, links, before, bit: false, hits: 0, healing: false }
     }
 
     /// What these links have done, in all.
@@ -312,6 +323,12 @@ impl<M: Machines> Injector<M> {
                     Condition::Running
                 }
             };
+        }
+        if to == Condition::Running && self.owed.contains(&node) {
+            if self.machines.process_count(host)? == 0 {
+                self.machines.restart(host)?;
+            }
+            self.owed.remove(&node);
         }
         // A node that was started while a pause lasts has to be stopped again.
         let mut stopped = 0;

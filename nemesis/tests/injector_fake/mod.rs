@@ -23,6 +23,7 @@ struct State {
     stats: BTreeMap<(HostId, HostId), LinkStats>,
     gone: BTreeSet<HostId>,
     clocks: BTreeMap<HostId, Skew>,
+    stubborn_clocks: bool,
     disks: BTreeMap<HostId, Vec<(DiskFault, u64)>>,
     processes: BTreeMap<HostId, Processes>,
     refuses: BTreeSet<&'static str>,
@@ -86,6 +87,11 @@ impl Fake {
     /// Every misdeed of this node's disk happens once.
     pub fn use_disk(&self, node: usize) {
         self.0.borrow_mut().disks.entry(HostId(node)).or_default().iter_mut().for_each(|(_, hits)| *hits += 1);
+    }
+
+    /// From now on clocks are what the machine's is, whatever they are set to.
+    pub fn clocks_do_not_follow(&self) {
+        self.0.borrow_mut().stubborn_clocks = true;
     }
 
     /// The process of this node ends by itself.
@@ -177,17 +183,21 @@ impl Machines for Fake {
     }
     fn read_clock(&self, host: HostId) -> Result<ClockReading, HostsError> {
         let state = self.call("read_clock", host)?;
-        let offset_ns = state.clocks.get(&host).map_or(0, |skew| skew.jump_ns);
+        let asked_ns = state.clocks.get(&host).map_or(0, |skew| skew.jump_ns);
+        let offset_ns = if state.stubborn_clocks { 0 } else { asked_ns };
         let runs = state.processes.get(&host).is_some_and(|processes| processes.count > 0);
         let main = ProcessClock { pid: 2, name: "node".to_owned(), main: true, coverage: Coverage::Covered };
         let processes = if runs { vec![main] } else { Vec::new() };
         let started_now = Ok(Variant::Shadow);
-        Ok(ClockReading { offset_ns, asked_ns: offset_ns, precision_ns: 1, started_now, processes })
+        Ok(ClockReading { offset_ns, asked_ns, precision_ns: 1, started_now, processes })
     }
     fn set_disk(&self, host: HostId, faults: &[DiskFault]) -> Result<(), HostsError> {
         let mut state = self.call("set_disk", host)?;
-        let before = state.disks.remove(&host).unwrap_or_default();
-        let hits = |fault: &DiskFault| before.iter().find(|(old, _)| old == fault).map_or(0, |(_, hits)| *hits);
+        let mut before = state.disks.remove(&host).unwrap_or_default();
+        let mut hits = |fault: &DiskFault| {
+            let same = before.iter().position(|(old, _)| old == fault);
+            same.map_or(0, |at| before.remove(at).1)
+        };
         let disk = faults.iter().map(|fault| (fault.clone(), hits(fault))).collect();
         state.disks.insert(host, disk);
         Ok(())
