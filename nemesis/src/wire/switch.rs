@@ -109,6 +109,11 @@ fn corrupt(link: &Link, draws: &Draws, packet: &mut [u8]) -> bool {
     true
 }
 
+/// How long so many bytes take at a rate above 0; centuries at most.
+fn takes_ns(bytes: u64, rate_bytes: u64) -> i64 {
+    i64::try_from(u128::from(bytes) * 1_000_000_000 / u128::from(rate_bytes)).unwrap_or(i64::MAX)
+}
+
 impl Switch {
     pub(super) fn new(shared: Arc<Shared>, seed: Seed, capture: Option<Capture>) -> io::Result<Self> {
         let readable = Readable::new()?;
@@ -328,7 +333,7 @@ impl Switch {
         if link.rate_bytes == 0 {
             return Some(0);
         }
-        let takes_ns = |bytes: u64| (bytes.saturating_mul(1_000_000_000) / link.rate_bytes) as i64;
+        let takes_ns = |bytes: u64| takes_ns(bytes, link.rate_bytes);
         let now_ns = self.now_ns() as i64;
         let state = self.link(from, to);
         // An idle link saves up to a bucket full: as if it had become idle that much earlier.
@@ -473,5 +478,18 @@ impl Switch {
             tracing::error!(%error, "the packet capture ends here");
             self.capture = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::takes_ns;
+
+    #[test]
+    fn no_burst_is_too_large_and_no_rate_too_low() {
+        assert_eq!(takes_ns(1500, 1_000_000), 1_500_000);
+        assert_eq!(takes_ns(u64::MAX, 1), i64::MAX);
+        // Twenty gigabytes are more nanoseconds than fit before they are divided.
+        assert_eq!(takes_ns(20_000_000_000, 1_000_000), 20_000_000_000_000);
     }
 }
