@@ -165,6 +165,16 @@ fn bad_schedules_name_the_line_and_the_remedy() {
             "name each node once",
         ),
         (
+            "[[step]]\nat = '2s'\nfault = 'bit-flips'\ntarget = 'n1'\nbits = 4000000000",
+            "my.toml:5: 4000000000 bits of a read is not between 1 and 65536",
+            "give another number of bits",
+        ),
+        (
+            "[[step]]\nat = '2s'\nfault = 'clock-jump'\ntarget = 'n1'\nby = '0s'",
+            "my.toml:5: a clock-jump of nothing leaves the clock as it is",
+            "say how wrong it is to be",
+        ),
+        (
             "[[step]]\nat = '2s'\nfault = 'kill-leader'\ntarget = 'n1'",
             "my.toml:4: kill-leader takes no `target`",
             "it takes fallback",

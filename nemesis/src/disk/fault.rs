@@ -52,12 +52,20 @@ impl DiskFault {
         if !(0.0..=1.0).contains(&self.probability) {
             return Some(format!("a probability of {} is not between 0 and 1", self.probability));
         }
+        if let Effect::FlipBits { bits } = self.effect
+            && !(1..=MOST_BITS).contains(&bits)
+        {
+            return Some(format!("{bits} bits of a read is not between 1 and {MOST_BITS}"));
+        }
         if self.operations.iter().any(|operation| !self.effect.applies_to(*operation)) {
             return Some(format!("{:?} cannot be had on {:?}", self.effect, self.operations));
         }
         None
     }
 }
+
+/// Each bit of each read is drawn, so there has to be an end; a read is wrong all over long before.
+const MOST_BITS: u32 = 65_536;
 
 fn always() -> f64 {
     1.0
@@ -243,5 +251,7 @@ mod tests {
         assert!(fault.complaint().is_some());
         assert!(DiskFault { probability: 1.5, ..DiskFault::new(Effect::Hang) }.complaint().is_some());
         assert_eq!(DiskFault::new(Effect::StaleRead).on(&[Operation::Write]).complaint(), None);
+        let flips = |bits| DiskFault::new(Effect::FlipBits { bits }).complaint();
+        assert!(flips(0).is_some() && flips(u32::MAX).is_some() && flips(MOST_BITS).is_none());
     }
 }

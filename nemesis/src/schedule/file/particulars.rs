@@ -39,6 +39,12 @@ impl Reader<'_> {
         let say = |example: &str| {
             self.error(name.span(), format!("{fault} does not say how much"), &format!("add {example}"))
         };
+        let still = step.by.as_ref().filter(|by| by.get_ref().0 == 0).map(Spanned::span);
+        let nothing = still.or(step.ppm.as_ref().filter(|ppm| *ppm.get_ref() == 0).map(Spanned::span));
+        if let Some(place) = nothing {
+            let what = format!("a {fault} of nothing leaves the clock as it is");
+            return Err(self.error(place, what, "say how wrong it is to be"));
+        }
         let by = || step.by.as_ref().map(|by| by.get_ref().0);
         Ok(match fault {
             FaultName::ClockDrift => {
@@ -90,6 +96,10 @@ impl Reader<'_> {
         };
         match misbehaves.complaint() {
             None => Ok(misbehaves),
+            Some(what) if matches!(fault, FaultName::BitFlips) => {
+                let place = step.bits.as_ref().map_or(0..0, Spanned::span);
+                Err(self.error(place, what, "give another number of bits"))
+            }
             Some(what) => {
                 let place = step.operations.as_ref().map_or(0..0, Spanned::span);
                 Err(self.error(place, what, "name other operations"))
