@@ -8,6 +8,8 @@
 //! the time, a random group a quarter of the time, all nodes a quarter of the time; a cluster that cannot come back when
 //! all of it was down is broken, and rarely tested. [`Intervals::max_down`] bounds it where that is too much.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Schedule, Step};
@@ -59,7 +61,8 @@ pub fn generate(
     generate_weighted(seed, &faults, node_count, duration_ms, intervals)
 }
 
-/// The same, with weights: a fault of weight 3 comes three times as often as one of weight 1.
+/// The same, with weights: a fault of weight 3 comes three times as often as one of weight 1. How long faults last does
+/// not depend on their weights.
 pub(super) fn generate_weighted(
     seed: Seed,
     faults: &[(FaultName, u32)],
@@ -71,7 +74,8 @@ pub(super) fn generate_weighted(
     if lane.names.is_empty() {
         return Schedule::default();
     }
-    let intervals = fit(intervals, lane.names.len() as u64, duration_ms);
+    let different: BTreeSet<FaultName> = lane.names.iter().copied().collect();
+    let intervals = fit(intervals, different.len() as u64, duration_ms);
     Schedule { steps: cycles(lane, intervals.lead_in_ms, duration_ms, &intervals) }
 }
 

@@ -237,6 +237,12 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_makes_no_fault_shorter() {
+        let [one, thousand] = [1, 1000].map(|weight| drawn(3, Rhythm::Steady, &[(FaultName::Kill, weight)], 20_000));
+        assert_eq!(spans(&one), spans(&thousand));
+    }
+
+    #[test]
     fn weights_are_proportions() {
         for rhythm in [Rhythm::Steady, Rhythm::Dense] {
             let schedule = drawn(3, rhythm, &[(FaultName::Kill, 3), (FaultName::Pause, 1)], 400_000);
