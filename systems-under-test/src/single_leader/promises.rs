@@ -15,8 +15,8 @@ use crate::contract::{Contract, Promise};
 const FAILOVER: &[&str] = &["partition", "link", "stop", "kill", "crash", "pause", "disk"];
 /// Faults under which a leader that was replaced may still answer reads for a while.
 const OLD_LEADER: &[&str] = &["partition", "link", "pause"];
-/// Faults under which a client cannot open a connection to a node.
-const UNREACHABLE: &[&str] = &["clients-cut", "stop", "kill", "crash"];
+/// Faults under which a client cannot open a connection to a node; one whose disk fails ends itself.
+const UNREACHABLE: &[&str] = &["clients-cut", "stop", "kill", "crash", "disk"];
 /// What an operator may do.
 const PROMOTE: &[&str] = &["promote"];
 
@@ -180,6 +180,7 @@ mod tests {
         let sticky = contract_of(&[semi, ("read-from", "sticky")], 3);
         assert!(sticky.promises(Guarantee::MonotonicReads, &["partition", "pause"]));
         assert!(!sticky.promises(Guarantee::MonotonicReads, &["kill"]));
+        assert!(!sticky.promises(Guarantee::MonotonicReads, &["disk-error", "disk"]), "a node ends on a bad disk");
         let token = contract_of(&[semi, ("read-from", "any"), ("read-your-writes", "token")], 3);
         assert!(token.promises(Guarantee::ReadYourWrites, &["partition", "kill"]));
     }
