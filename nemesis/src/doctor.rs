@@ -14,6 +14,7 @@ use nix::sys::socket::{SockaddrIn, connect, getsockopt, sockopt};
 
 use crate::clock::{ClockReading, Skew};
 use crate::disk::DiskSpec;
+use crate::fault::Need;
 use crate::hosts::ladder;
 use crate::hosts::message::{Refusal, Step};
 use crate::hosts::remedy;
@@ -232,12 +233,21 @@ fn wire(rung: Rung) -> Check {
 
 /// Gives a host a simulated disk. Without one, files can still be damaged while their node is down.
 fn disk(rung: Rung) -> Check {
-    match mount_disk(rung) {
+    match offers(Need::Disk, rung) {
         Ok(()) => ok("disk", "hosts can have simulated disks (FUSE)"),
-        Err(error) => {
+        Err(why) => {
             let refusal = Refusal { step: Step::MountDisk, detail: String::new(), errno: None };
-            warn("disk", format!("no simulated disks: {error}"), remedy::for_refusal(&refusal))
+            warn("disk", format!("no simulated disks: {why}"), remedy::for_refusal(&refusal))
         }
+    }
+}
+
+/// Whether hosts that are made so can have what some faults need, found out by making one; if not, why. Takes some tens
+/// of milliseconds, and a few seconds on a machine that does not answer.
+pub fn offers(need: Need, rung: Rung) -> Result<(), String> {
+    match need {
+        Need::Clock => set_clock(rung).map(drop),
+        Need::Disk => mount_disk(rung).map_err(|error| error.to_string()),
     }
 }
 
@@ -264,8 +274,25 @@ fn round_trip(rung: Rung) -> Result<Duration, HostsError> {
     Ok(began.elapsed())
 }
 
-/// Sets the clock of a host an hour ahead and has a program there read it.
 fn clocks(rung: Rung) -> Check {
+    let remedy = "the clocks of hosts need seccomp notifications (Linux 5.5) and ptrace of own children: \
+        sysctl kernel.yama.ptrace_scope must be 0 or 1; in a container: docker run --cap-add SYS_PTRACE, \
+        and no other supervisor of its system calls. Everything else works without";
+    match set_clock(rung) {
+        Ok(seen) => ok("clocks", seen),
+        Err(why) => warn("clocks", why, remedy),
+    }
+}
+
+/// What of all that faults may need hosts have that are made in the best way that works here; none when no host can be
+/// made.
+pub fn offered() -> Option<Vec<(Need, bool)>> {
+    let rung = trials().iter().find(|trial| trial.outcome.is_ok()).map(|trial| trial.rung)?;
+    Some([Need::Clock, Need::Disk].map(|need| (need, offers(need, rung).is_ok())).to_vec())
+}
+
+/// Sets the clock of a host an hour ahead and has a program there read it. Returns what was seen, or why it cannot be.
+fn set_clock(rung: Rung) -> Result<String, String> {
     const HOUR_NS: i64 = 3600 * 1_000_000_000;
     let read = || -> Result<(ClockReading, Duration), HostsError> {
         let hosts = Hosts::start(HostsConfig { rung: Some(rung), seed: Seed(0), pcap: None })?;
@@ -275,25 +302,14 @@ fn clocks(rung: Rung) -> Check {
         let began = Instant::now();
         Ok((hosts.read_clock(host)?, began.elapsed()))
     };
-    let remedy = "the clocks of hosts need seccomp notifications (Linux 5.5) and ptrace of own children: \
-        sysctl kernel.yama.ptrace_scope must be 0 or 1; in a container: docker run --cap-add SYS_PTRACE, \
-        and no other supervisor of its system calls. Everything else works without";
-    match read() {
-        Err(error) => warn("clocks", error.to_string(), remedy),
-        Ok((reading, took)) => match (&reading.started_now, reading.is_as_asked()) {
-            (Ok(variant), true) => {
-                let (name, ms) = (variant.name(), took.as_millis());
-                ok(
-                    "clocks",
-                    format!("{name}: a host an hour ahead, read back to {} ns in {ms} ms", reading.precision_ns),
-                )
-            }
-            (Err(why), _) => warn("clocks", format!("programs keep the machine's clock: {why}"), remedy),
-            (Ok(_), false) => {
-                let seen = format!("a host that should be an hour ahead is {} ns ahead", reading.offset_ns);
-                warn("clocks", seen, remedy)
-            }
-        },
+    let (reading, took) = read().map_err(|error| error.to_string())?;
+    match (&reading.started_now, reading.is_as_asked()) {
+        (Ok(variant), true) => {
+            let (name, ms) = (variant.name(), took.as_millis());
+            Ok(format!("{name}: a host an hour ahead, read back to {} ns in {ms} ms", reading.precision_ns))
+        }
+        (Err(why), _) => Err(format!("programs keep the machine's clock: {why}")),
+        (Ok(_), false) => Err(format!("a host that should be an hour ahead is {} ns ahead", reading.offset_ns)),
     }
 }
 

@@ -1,9 +1,12 @@
 //! `splitbrain list`: what there is, a row or a JSON object each.
 
+use std::time::Duration;
+
 use checkers::models::{boundary, worst_first};
 use checkers::{AnomalyType, Model, Question, Workload};
 use histories::Guarantee;
-use nemesis::fault::{FaultName, registry};
+use nemesis::doctor;
+use nemesis::fault::{FaultName, Need, registry};
 use serde_json::json;
 
 use super::args::{Format, ListArgs, Listed};
@@ -32,9 +35,37 @@ pub fn list(args: &ListArgs) -> Result<u8, Failure> {
                 wrapped(&mut table, [name], &about, WIDTH);
             }
             table.render()
+                + &if what == Listed::Faults { format!("{}\n", Painted(DIM, offered())) } else { String::new() }
         }
     });
     Ok(VALID)
+}
+
+/// Nobody waits longer for the end of a list.
+const PATIENCE: Duration = Duration::from_millis(450);
+
+/// What this machine offers of what faults need, where that is soon found out.
+fn offered() -> String {
+    let (tell, told) = std::sync::mpsc::channel();
+    // Whatever it has made by then goes with this process.
+    let asked = std::thread::Builder::new().spawn(move || tell.send(doctor::offered()));
+    let answers = asked.ok().and_then(|_| told.recv_timeout(PATIENCE).ok().flatten());
+    in_words(answers.as_deref())
+}
+
+fn in_words(answers: Option<&[(Need, bool)]>) -> String {
+    let Some(answers) = answers else { return "what of this can be had here, `splitbrain doctor` says".to_owned() };
+    let those = |wanted: bool| {
+        let some = answers.iter().filter(|(_, there)| *there == wanted).map(|(need, _)| need.words());
+        some.collect::<Vec<_>>().join(" and ")
+    };
+    match (those(true), those(false)) {
+        (there, lacking) if lacking.is_empty() => format!("this machine offers {there}"),
+        (there, lacking) if there.is_empty() => {
+            format!("this machine does not offer {lacking}: see `splitbrain doctor`")
+        }
+        (there, lacking) => format!("this machine offers {there}, and not {lacking}: see `splitbrain doctor`"),
+    }
 }
 
 /// One object a line.
@@ -162,5 +193,25 @@ fn rows(what: Listed) -> Vec<(String, String)> {
         Listed::Histories => Workload::ALL.iter().map(|w| pair(w.name(), w.operations())).collect(),
         Listed::Models => by_name().iter().map(|m| pair(m.name(), m.about().definition)).collect(),
         Listed::Anomalies => kinds().iter().map(|k| pair(k.name(), k.about().meaning)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_machine_offers_is_one_line() {
+        let words = |clock, disk| in_words(Some(&[(Need::Clock, clock), (Need::Disk, disk)]));
+        assert_eq!(
+            words(true, true),
+            "this machine offers hosts with clocks of their own and hosts with simulated disks"
+        );
+        assert_eq!(
+            words(true, false),
+            "this machine offers hosts with clocks of their own, and not hosts with simulated disks: see `splitbrain doctor`"
+        );
+        assert!(words(false, false).starts_with("this machine does not offer hosts"));
+        assert!(in_words(None).contains("`splitbrain doctor`"));
     }
 }

@@ -79,7 +79,7 @@ impl RunningCluster {
         let own_program = std::env::current_exe()
             .map_err(|e| Failure::harness("cannot find the path of this program").because(&e))?;
         let host = |name: &str, address, keep| HostSpec { names: names.clone(), keep, ..HostSpec::new(name, address) };
-        let mut equipment = spec.equipment;
+        let mut equipment = spec.equipment.offered(hosts.rung());
         let mut nodes = Vec::new();
         for (position, (name, address)) in addresses.iter().enumerate() {
             let data_dir = make_node_dir(dir, name)?;

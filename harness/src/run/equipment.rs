@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 
+use nemesis::doctor;
 use nemesis::fault::{Fault, Need};
+use nemesis::hosts::Rung;
 use nemesis::schedule::Schedule;
 
 use crate::failure::Failure;
@@ -29,6 +31,22 @@ impl Equipment {
         let needs = |need| schedule.faults().any(|fault| fault.needs() == Some(need));
         let crashes = schedule.faults().any(|fault| matches!(fault, Fault::Crash { .. }));
         Equipment { clock: needs(Need::Clock), disk: needs(Need::Disk) || crashes, lacking: BTreeMap::new() }
+    }
+
+    /// As much of it as hosts that are made so can have. A machine may make such a host and still not let programs start
+    /// on it, so this is tried before the nodes' hosts are made.
+    pub fn offered(self, rung: Rung) -> Self {
+        self.offered_by(|need| doctor::offers(need, rung))
+    }
+
+    fn offered_by(mut self, offers: impl Fn(Need) -> Result<(), String>) -> Self {
+        for (need, wanted) in [(Need::Clock, &mut self.clock), (Need::Disk, &mut self.disk)] {
+            if let (true, Err(why)) = (*wanted, offers(need)) {
+                *wanted = false;
+                self.lacking.insert(need, why);
+            }
+        }
+        self
     }
 
     /// The same and less, best first, to be tried one after the other.
@@ -85,7 +103,8 @@ impl Equipment {
                     "crashes lost no data that was not fsynced: this machine offers no simulated disks ({why})"
                 )),
                 (_, count) => {
-                    notes.push(format!("degraded: {count} faults left out, as {} were not to be had", things(*need)))
+                    let faults = if count == 1 { "fault" } else { "faults" };
+                    notes.push(format!("degraded: {count} {faults} left out, as {} were not to be had", things(*need)))
                 }
             }
         }
@@ -130,6 +149,24 @@ mod tests {
             assert_eq!(had.notes(schedule).len(), 1);
         }
         assert_eq!(Equipment::wanted(&schedule(Vec::new())), Equipment::default());
+    }
+
+    #[test]
+    fn what_is_not_offered_is_not_tried() {
+        let schedule = schedule(vec![
+            Fault::Clock { target: Target::All, change: ClockFault::Freeze },
+            Fault::Crash { target: Target::All },
+        ]);
+        let asked = std::cell::RefCell::new(Vec::new());
+        let offers = |need| {
+            asked.borrow_mut().push(need);
+            if need == Need::Clock { Err("busy".to_owned()) } else { Ok(()) }
+        };
+        let had = Equipment::wanted(&schedule).offered_by(offers);
+        assert_eq!((had.clock, had.disk, had.check(&schedule).is_err()), (false, true, true));
+        assert_eq!(asked.take(), [Need::Clock, Need::Disk]);
+        assert_eq!(Equipment::default().offered_by(offers), Equipment::default());
+        assert_eq!(asked.take(), [], "what is not wanted is not tried");
     }
 
     #[test]
