@@ -1,6 +1,6 @@
 //! The nemesis of a run: follows the schedule, writes what it did into the same history, and heals everything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, TryLockError};
 
@@ -31,7 +31,7 @@ pub struct Nemesis {
     injector: Arc<Mutex<Injector<Arc<Hosts>>>>,
     exits: Option<Receiver<Exit>>,
     /// Nodes that ended although nobody ended them.
-    unexpected: Vec<String>,
+    unexpected: Ended,
     /// Every fault so far, with the id of the injector.
     pub records: Vec<FaultRecord>,
     ids: Vec<FaultId>,
@@ -73,7 +73,7 @@ impl Nemesis {
             tail,
             leader,
             clocks,
-            unexpected: Vec::new(),
+            unexpected: Ended::default(),
             records: Vec::new(),
             ids: Vec::new(),
             suffered: BTreeSet::new(),
@@ -183,9 +183,11 @@ impl Nemesis {
         let record = &mut self.records[position];
         record.to_ms = Some(to_ms);
         record.inert = effect.inert;
-        if let Outcome::Indeterminate(reason) = &effect.outcome {
-            record.healing = Some(reason.clone());
-        }
+        // A second attempt may have done what the first did not.
+        record.healing = match &effect.outcome {
+            Outcome::Indeterminate(reason) => Some(reason.clone()),
+            _ => None,
+        };
         merge(&mut record.took_effect, &effect.took_effect);
     }
 
@@ -235,29 +237,89 @@ impl Nemesis {
             let Some(node) = self.cluster.nodes().iter().position(|host| *host == exit.host) else { continue };
             let Some(name) = self.cluster.name(node) else { continue };
             self.recorder.nemesis("exit", json!({"node": &*name, "code": exit.code, "signal": exit.signal}));
-            let how = match (exit.code, exit.signal) {
-                (Some(code), _) => format!("with code {code}"),
-                (None, Some(signal)) => format!("by signal {signal}"),
-                (None, None) => String::new(),
-            };
-            let at = self.clock.elapsed_ms() as f64 / 1000.0;
-            self.unexpected.push(format!("{name} ended by itself {how} at {at:.1} s: see nodes/{name}/stderr.log"));
+            self.unexpected.note(&name, (exit.code, exit.signal), self.clock.elapsed_ms());
         }
     }
 
     /// What the reader should know.
     pub fn notes(&self) -> Vec<String> {
-        let mut notes = self.unexpected.clone();
-        notes.extend(self.skipped.iter().cloned());
+        let mut notes = self.unexpected.notes();
+        notes.extend(told_once(&self.skipped));
         let never = self.driver.never_due().into_iter().filter_map(|step| Some((step + 1, self.steps.get(step)?)));
         notes.extend(never.map(|(step, words)| format!("step {step} of the schedule was never due: {words}")));
         notes
     }
 }
 
+/// Nodes that ended by themselves: of each, in which ways, and when.
+#[derive(Default)]
+struct Ended(BTreeMap<String, BTreeMap<String, Vec<u64>>>);
+
+impl Ended {
+    fn note(&mut self, name: &str, (code, signal): (Option<i32>, Option<i32>), at_ms: u64) {
+        let how = match (code, signal) {
+            (Some(code), _) => format!(" with code {code}"),
+            (None, Some(signal)) => format!(" by signal {signal}"),
+            (None, None) => String::new(),
+        };
+        self.0.entry(name.to_owned()).or_default().entry(how).or_default().push(at_ms);
+    }
+
+    /// A line for each node and way: under faults of disks a node may well end every other second.
+    fn notes(&self) -> Vec<String> {
+        let ways = self.0.iter().flat_map(|(name, ways)| ways.iter().map(move |(how, at_ms)| (name, how, at_ms)));
+        let line = |(name, how, at_ms): (&String, &String, &Vec<u64>)| {
+            let seconds = |ms: u64| ms as f64 / 1000.0;
+            let when = match at_ms[..] {
+                [first, .., last] => {
+                    format!(", {} times from {:.1} s to {:.1} s", at_ms.len(), seconds(first), seconds(last))
+                }
+                _ => format!(" at {:.1} s", at_ms.first().map_or(0.0, |ms| seconds(*ms))),
+            };
+            format!("{name} ended by itself{how}{when}: see nodes/{name}/stderr.log")
+        };
+        ways.map(line).collect()
+    }
+}
+
+/// Each of these lines once, with how often it was there, in the order in which they came first.
+fn told_once(lines: &[String]) -> Vec<String> {
+    let mut counted: Vec<(&String, usize)> = Vec::new();
+    for line in lines {
+        match counted.iter_mut().find(|(known, _)| *known == line) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((line, 1)),
+        }
+    }
+    let told =
+        |(line, count): (&String, usize)| if count == 1 { line.clone() } else { format!("{line} ({count} times)") };
+    counted.into_iter().map(told).collect()
+}
+
 fn merge(into: &mut Json, from: &Json) {
     match (into.as_object_mut(), from.as_object()) {
         (Some(into), Some(from)) => into.extend(from.iter().map(|(k, v)| (k.clone(), v.clone()))),
         _ => *into = from.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_ends_again_and_again_is_one_line() {
+        let mut ended = Ended::default();
+        for at_ms in [1_200, 3_400, 9_000] {
+            ended.note("n4", (Some(1), None), at_ms);
+        }
+        ended.note("n4", (None, Some(6)), 5_000);
+        let notes = [
+            "n4 ended by itself by signal 6 at 5.0 s: see nodes/n4/stderr.log",
+            "n4 ended by itself with code 1, 3 times from 1.2 s to 9.0 s: see nodes/n4/stderr.log",
+        ];
+        assert_eq!(ended.notes(), notes);
+        let lines = ["a", "b", "a"].map(str::to_owned);
+        assert_eq!(told_once(&lines), ["a (2 times)", "b"]);
     }
 }
