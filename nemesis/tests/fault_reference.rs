@@ -13,7 +13,7 @@ fn page() -> String {
          explain NAME` print the same.\n\n\
          Ask for faults with `--faults NAME,…`, or name them in a [schedule](../guide/schedules.md). Contracts speak of \
          families: a guarantee that is promised *unless crash* is not promised in a run with any fault of the family \
-         `crash`.\n\n\
+         `crash`, and one that is promised *unless hostile* not with any of that group.\n\n\
          Faults may overlap. A link is cut while any installed fault cuts it; a node is crashed, else killed, else \
          paused, while any installed fault makes it so. Every fault records what was asked and what took effect; one \
          that changed nothing is reported as *inert*, never as survived.\n\n\

@@ -18,7 +18,7 @@ pub enum Promise {
     },
     /// Only in runs without any of these faults.
     Unless {
-        /// Names of faults, as in `splitbrain list faults`.
+        /// Names of faults, of their families, or `hostile`, as in `splitbrain list faults`.
         faults: Vec<String>,
         /// Why they void it.
         because: String,
