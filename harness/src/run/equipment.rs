@@ -41,7 +41,7 @@ impl Equipment {
 
     fn offered_by(mut self, offers: impl Fn(Need) -> Result<(), String>) -> Self {
         for (need, wanted) in [(Need::Clock, &mut self.clock), (Need::Disk, &mut self.disk)] {
-            if let (true, Err(why)) = (*wanted, offers(need)) {
+            if *wanted && let Err(why) = offers(need) {
                 *wanted = false;
                 self.lacking.insert(need, why);
             }

@@ -245,8 +245,8 @@ impl Nemesis {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.unexpected.notes();
         notes.extend(told_once(&self.skipped));
-        let never = self.driver.never_due().into_iter().filter_map(|step| Some((step + 1, self.steps.get(step)?)));
-        notes.extend(never.map(|(step, words)| format!("step {step} of the schedule was never due: {words}")));
+        let never = self.driver.never_due().into_iter().filter_map(|step| Some((step + 1, &**self.steps.get(step)?)));
+        notes.extend(never_due(&never.collect::<Vec<_>>()));
         notes
     }
 }
@@ -282,6 +282,20 @@ impl Ended {
     }
 }
 
+/// A run that ends early leaves most of its schedule undone: then the first step is enough.
+fn never_due(steps: &[(usize, &str)]) -> Vec<String> {
+    match steps {
+        [(first, words), _, _, _, ..] => {
+            let count = steps.len();
+            vec![format!("{count} steps of the schedule were never due, the first of them step {first}: {words}")]
+        }
+        few => {
+            let line = |(step, words): &(usize, &str)| format!("step {step} of the schedule was never due: {words}");
+            few.iter().map(line).collect()
+        }
+    }
+}
+
 /// Each of these lines once, with how often it was there, in the order in which they came first.
 fn told_once(lines: &[String]) -> Vec<String> {
     let mut counted: Vec<(&String, usize)> = Vec::new();
@@ -308,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_that_ends_again_and_again_is_one_line() {
+    fn what_happens_again_and_again_is_one_line() {
         let mut ended = Ended::default();
         for at_ms in [1_200, 3_400, 9_000] {
             ended.note("n4", (Some(1), None), at_ms);
@@ -319,6 +333,9 @@ mod tests {
             "n4 ended by itself with code 1, 3 times from 1.2 s to 9.0 s: see nodes/n4/stderr.log",
         ];
         assert_eq!(ended.notes(), notes);
+        assert_eq!(never_due(&[(2, "at 1s: x"), (7, "at 9s: y")]).len(), 2);
+        let many: Vec<(usize, &str)> = (14..64).map(|step| (step, "at 5s: x")).collect();
+        assert_eq!(never_due(&many), ["50 steps of the schedule were never due, the first of them step 14: at 5s: x"]);
         let lines = ["a", "b", "a"].map(str::to_owned);
         assert_eq!(told_once(&lines), ["a (2 times)", "b"]);
     }
