@@ -399,7 +399,7 @@ fn a_stopped_node_was_asked_and_is_started_again(rung: Rung) {
     assert_eq!((count(&installed, "processes_ended"), installed.inert), (1, false));
     let exit = cluster.lab.wait_exit(1);
     assert_eq!((exit.host, exit.signal, exit.expected), (HostId(1), Some(15), true), "it was asked, not killed");
-    assert_eq!(cluster.dial(1), Err(ErrorKind::ConnectionRefused));
+    wait_until("silence", || cluster.dial(1) == Err(ErrorKind::ConnectionRefused));
     // A node that is down already is not killed; when the kill is healed it is still to be down.
     let (kill, second) = cluster.install(&mut injector, &Fault::Kill { target: node(1) });
     assert!(second.inert);

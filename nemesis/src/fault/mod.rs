@@ -103,8 +103,7 @@ pub enum Fault {
         #[serde(flatten)]
         reach: Reach,
     },
-    /// SIGTERM to all processes of a node, and SIGKILL to those that have not ended within five seconds; healing starts
-    /// it again.
+    /// SIGTERM to all processes of a node; healing kills those that have not ended, and starts it again.
     Stop {
         /// Whom.
         target: Target,

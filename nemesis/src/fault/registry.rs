@@ -401,8 +401,9 @@ const CLOCK_HEALS: &str = "The clock is right again at once, as a time daemon wo
 const DISK_PROOF: &str = "The disk counts how often it did this between installation and healing; never is inert.";
 const DISK_HEALS: &str = "The disk behaves again: what hung is done, what was confused is as it should be, what was lost \
                           stays lost. A node that ended by itself meanwhile is reported, and started again.";
-const STOP_DOES: &str = "SIGTERM to every process of the node, and SIGKILL to those that have not ended after five \
-                         seconds: an orderly shutdown, in which the node may hand over what it leads.";
+const STOP_DOES: &str = "SIGTERM to every process of the node: an orderly shutdown, in which it may hand over what it leads. \
+                         Those that have not ended when the fault is healed are killed then.";
+const STOP_PROOF: &str = "The number of processes that were asked; none is inert. After healing, the number that run.";
 const KILL_DOES: &str = "SIGKILL to every process of the node. Its network stays up and refuses connections, open \
                          connections are reset, what it wrote to files is kept.";
 const KILL_PROOF: &str = "The number of processes that were killed; none is inert. After healing, the number that run.";
@@ -535,7 +536,7 @@ faults! {
         LINK_PROOF, LINK_HEALS;
     "stop" "stop" 1
         "The processes of one node, of some or of all are asked to end."
-        STOP_DOES, KILL_PROOF, KILL_HEALS;
+        STOP_DOES, STOP_PROOF, KILL_HEALS;
     "kill" "kill" 1
         "The processes of one node, of some or of all are killed."
         KILL_DOES, KILL_PROOF, KILL_HEALS;

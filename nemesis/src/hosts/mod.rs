@@ -167,6 +167,11 @@ impl Hosts {
         machine.count(AgentAsk::Kill).map_err(|t| trouble(&host, t)).map(|_| count)
     }
 
+    /// SIGTERM to all processes of a host, stopped ones included. Does not wait for their end. Returns how many there were.
+    pub fn terminate(&self, host: HostId) -> Result<usize, HostsError> {
+        self.count(host, AgentAsk::Terminate)
+    }
+
     /// Process crash: SIGKILL to all its processes; the host's network stays and refuses connections. Returns how
     /// many processes it ended, 0 for a crashed host. Waits until they are gone.
     pub fn kill(&self, host: HostId) -> Result<usize, HostsError> {

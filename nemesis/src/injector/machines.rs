@@ -8,9 +8,6 @@ use crate::disk::{DiskFault, PowerCut};
 use crate::hosts::{Crashed, HostId, Hosts, HostsError};
 use crate::wire::{Link, LinkStats};
 
-/// How long a process that is asked to end gets to do so.
-const GRACE_MS: u64 = 5_000;
-
 /// Hosts and the network between them, as far as faults are concerned. [`Hosts`] is the real one.
 pub trait Machines {
     /// Sets links, all at once.
@@ -19,7 +16,7 @@ pub trait Machines {
     fn link(&self, from: HostId, to: HostId) -> Link;
     /// What this link did since the start.
     fn stats(&self, from: HostId, to: HostId) -> LinkStats;
-    /// Ends a host's processes in order, with SIGTERM; see [`Hosts::stop`].
+    /// Asks a host's processes to end; see [`Hosts::terminate`].
     fn stop(&self, host: HostId) -> Result<usize, HostsError>;
     /// See [`Hosts::kill`].
     fn kill(&self, host: HostId) -> Result<usize, HostsError>;
@@ -82,7 +79,7 @@ impl Machines for Hosts {
         self.wire().stats(from, to)
     }
     fn stop(&self, host: HostId) -> Result<usize, HostsError> {
-        Hosts::stop(self, host, GRACE_MS)
+        Hosts::terminate(self, host)
     }
     fn kill(&self, host: HostId) -> Result<usize, HostsError> {
         Hosts::kill(self, host)

@@ -315,6 +315,10 @@ impl<M: Machines> Injector<M> {
                 // Dead is dead: nothing is to be started that should be down.
                 Condition::Killed if to == Condition::Stopped => Condition::Stopped,
                 Condition::Killed | Condition::Stopped => {
+                    // Whoever was asked to end and has not ended by now does not end by itself.
+                    if self.conditions[node] == Condition::Stopped {
+                        self.machines.kill(host)?;
+                    }
                     self.machines.restart(host)?;
                     Condition::Running
                 }
