@@ -608,7 +608,8 @@ fn a_whole_generated_schedule_leaves_nothing_behind(rung: Rung) {
     for effect in &effects {
         assert!(matches!(effect.outcome, Outcome::Installed | Outcome::Healed), "{}", effect.to_json());
     }
-    assert_eq!(effects.len(), 2 * schedule.steps.len());
+    let times = schedule.steps.iter().map(|step| step.repeat.and_then(|repeat| repeat.times).unwrap_or(1) as usize);
+    assert_eq!(effects.len(), 2 * times.sum::<usize>());
     assert!(driver.is_finished() && injector.installed().is_empty());
     cluster.only_silent(&BTreeSet::new());
     wait_until("answers", || (0..3).all(|node| cluster.dial(node).is_ok()));

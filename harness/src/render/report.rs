@@ -163,7 +163,7 @@ const EFFECTS: [(&str, &str, &str); 15] = [
     ("names_lost", "file name lost", "file names lost"),
     ("unsynced_bytes_kept", "unsynced byte kept", "unsynced bytes kept"),
     ("files_harmed", "file gone or changed", "files gone or changed"),
-    ("bytes_harmed", "byte of it", "bytes of it"),
+    ("bytes_harmed", "byte of data", "bytes of data"),
     ("processes_throttled", "process throttled", "processes throttled"),
     ("processes_limited", "process limited", "processes limited"),
     ("stops", "stop", "stops"),
