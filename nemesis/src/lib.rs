@@ -4,6 +4,7 @@
 //! - [`wire`]: the network: a single-threaded switch with a policy per link.
 //! - [`clock`]: a real-time clock per host, read by its own programs.
 //! - [`disk`]: disks in memory that lose what was not fsynced, and misbehave as told.
+//! - [`data`]: what a node has kept: emptied, set back, damaged while it is down.
 //! - [`doctor`]: what this machine can do, found out by doing.
 //! - [`fault`]: the vocabulary of faults, as data.
 //! - [`schedule`]: which fault when: generated from the seed, or written by hand.
@@ -13,6 +14,7 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+pub mod data;
 pub mod disk;
 pub mod doctor;
 pub mod fault;

@@ -31,8 +31,22 @@ fn every_name_leads_back_to_its_fault() {
         assert_eq!(expand(name.as_str()), Ok(vec![name]));
         assert_eq!(serde_json::to_value(name).expect("a name is a string"), name.as_str());
         assert!(
-            ["partition", "clients-cut", "link", "stop", "kill", "crash", "pause", "clock", "disk"]
-                .contains(&name.family())
+            [
+                "partition",
+                "clients-cut",
+                "link",
+                "stop",
+                "kill",
+                "crash",
+                "pause",
+                "clock",
+                "disk",
+                "resources",
+                "wipe",
+                "rollback",
+                "file"
+            ]
+            .contains(&name.family())
         );
     }
     let names = all_names();

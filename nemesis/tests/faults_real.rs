@@ -4,9 +4,15 @@
 //! on TCP. So a cut shows as a silence between two processes while all others go on talking, which is waited for and not
 //! slept for: by the time that every uncut link has carried several numbers, a cut one has carried none.
 
+#[path = "faults_real/bad_cases.rs"]
+mod bad_cases;
+#[path = "faults_real/keeping.rs"]
+mod keeping;
 #[path = "hosts/lab.rs"]
 #[allow(dead_code)]
 mod lab;
+#[path = "faults_real/resources.rs"]
+mod resources;
 #[path = "hosts/runner.rs"]
 mod runner;
 
@@ -14,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -51,7 +58,7 @@ fn main() -> ExitCode {
     if let Some(code) = peers::run_if_asked() {
         return code;
     }
-    runner::run(&[TESTS])
+    runner::run(&[TESTS, resources::TESTS, keeping::TESTS, bad_cases::TESTS])
 }
 
 /// The talker: this program with a hidden first argument.
@@ -66,8 +73,14 @@ mod peers {
         if part != ARGUMENT {
             return None;
         }
-        if me == "keep" {
-            keep();
+        match me.as_str() {
+            "keep" => keep(),
+            "burn" => burn(),
+            "grab" => grab(),
+            "start" => start(),
+            "nothing" => return Some(ExitCode::SUCCESS),
+            "mortal" => mortal(),
+            _ => {}
         }
         talk(me.parse().expect("a position"), node_count.parse().expect("a number"));
         Some(ExitCode::SUCCESS)
@@ -94,12 +107,16 @@ mod peers {
         }
     }
 
-    /// Says what it finds in its file, then `clock 1234` and `kept 17`, or `refused 5`, for ever: the time in milliseconds, a
+    /// Says what it finds in its file, how many of these numbers are right, then `clock 1234` and `kept 17`, or `refused 5`, for ever: the time in milliseconds, a
     /// number that was written and fsynced, an error.
     fn keep() -> ! {
         let file = || OpenOptions::new().create(true).append(true).open("log");
         let found = std::fs::read("log").map_or(0, |bytes| bytes.len() / 8);
         println!("found {found}");
+        let numbers = std::fs::read("log").unwrap_or_default();
+        let right =
+            numbers.chunks_exact(8).zip(1u64..).filter(|(bytes, number)| **bytes == number.to_le_bytes()).count();
+        println!("right {right}");
         for number in found as u64 + 1.. {
             println!("clock {}", std::time::UNIX_EPOCH.elapsed().expect("a clock").as_millis());
             let kept = file().and_then(|mut file| file.write_all(&number.to_le_bytes()).and_then(|()| file.sync_all()));
@@ -110,6 +127,54 @@ mod peers {
             std::thread::sleep(Duration::from_millis(2));
         }
         std::process::exit(0)
+    }
+
+    /// Says how long it was away at most, in milliseconds, whenever that was longer than ever; uses all the processor that it
+    /// can get.
+    fn burn() -> ! {
+        println!("burning 0");
+        let (mut last, mut longest) = (Instant::now(), 5);
+        loop {
+            let now = Instant::now();
+            let away = now.duration_since(last).as_millis();
+            if away > longest {
+                longest = away;
+                println!("away {away}");
+            }
+            last = now;
+        }
+    }
+
+    /// Wants 32 MiB and 24 descriptors again and again, and says what it got: `memory 0`, `descriptors 24`.
+    fn grab() -> ! {
+        loop {
+            let mut memory: Vec<u8> = Vec::new();
+            println!("memory {}", u8::from(memory.try_reserve_exact(32 << 20).is_ok()));
+            let files: Vec<_> = (0..24).map_while(|_| std::fs::File::open("/dev/null").ok()).collect();
+            println!("descriptors {}", files.len());
+            drop((memory, files));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Starts one program after the other, and says how many have ended well.
+    fn start() -> ! {
+        let me = std::env::current_exe().expect("the program");
+        for number in 1.. {
+            let done = std::process::Command::new(&me).args([ARGUMENT, "nothing", "0"]).status();
+            assert!(done.expect("a program").success());
+            println!("started {number}");
+        }
+        std::process::exit(0)
+    }
+
+    /// Ends by itself as soon as there is a file of this name.
+    fn mortal() -> ! {
+        println!("alive 1");
+        while !std::path::Path::new("end").exists() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::process::exit(3)
     }
 
     fn listen(socket: &UdpSocket) {
@@ -143,6 +208,7 @@ impl Cluster {
         let cluster = Cluster { lab, node_count };
         for node in 0..node_count {
             let talker = cluster.lab.process(node, &[&node.to_string(), &node_count.to_string()]);
+            std::fs::create_dir(cluster.data(node)).expect("a directory");
             cluster.lab.hosts.spawn(HostId(node), talker).expect("a talker");
         }
         cluster.only_silent(&BTreeSet::new());
@@ -153,8 +219,14 @@ impl Cluster {
         let layout = Layout {
             nodes: (0..self.node_count).map(|node| (format!("n{}", node + 1), HostId(node))).collect(),
             clients: vec![HostId(self.node_count)],
+            data: (0..self.node_count).map(|node| (HostId(node), self.data(node))).collect(),
         };
         Injector::new(&self.lab.hosts, layout, Some(&self.lab.dir.path("ledger.jsonl"))).expect("a ledger")
+    }
+
+    /// Where the data of a node is, unless it has a simulated disk.
+    fn data(&self, node: usize) -> PathBuf {
+        self.lab.dir.path(&format!("data-{node}"))
     }
 
     fn install(&self, injector: &mut Injector<&Hosts>, fault: &Fault) -> (FaultId, Effect) {
@@ -536,7 +608,8 @@ fn a_whole_generated_schedule_leaves_nothing_behind(rung: Rung) {
     for effect in &effects {
         assert!(matches!(effect.outcome, Outcome::Installed | Outcome::Healed), "{}", effect.to_json());
     }
-    assert_eq!(effects.len(), 2 * schedule.steps.len());
+    let times = schedule.steps.iter().map(|step| step.repeat.and_then(|repeat| repeat.times).unwrap_or(1) as usize);
+    assert_eq!(effects.len(), 2 * times.sum::<usize>());
     assert!(driver.is_finished() && injector.installed().is_empty());
     cluster.only_silent(&BTreeSet::new());
     wait_until("answers", || (0..3).all(|node| cluster.dial(node).is_ok()));

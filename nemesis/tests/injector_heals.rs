@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use injector_fake::{Fake, injector, install, layout};
 use nemesis::clock::Skew;
+use nemesis::data::{DamageKind, FileDamage};
 use nemesis::disk::{CutMode, DiskFault, Effect, PowerCut};
-use nemesis::fault::{ClockFault, Fault, FaultName, Target, links};
-use nemesis::hosts::HostId;
+use nemesis::fault::{ClockFault, Fault, FaultName, Shortage, Target, links};
+use nemesis::hosts::{HostId, ResourceLimits};
 use nemesis::injector::{Condition, FaultId, Injector, Ledger, LedgerError, Machines, Outcome, Record};
 use nemesis::schedule::{Intervals, generate};
 use nemesis::seed::Seed;
@@ -181,7 +182,6 @@ fn a_ledger_that_cannot_be_made_is_an_error_that_names_it() {
     assert_eq!(error.to_string(), "cannot create the ledger /nonexistent/ledger.jsonl");
 }
 
-/// Installs and heals in any order.
 fn clock(node: usize, change: ClockFault) -> Fault {
     Fault::Clock { target: Target::Node(node), change }
 }
@@ -327,6 +327,159 @@ fn a_power_cut_tells_what_was_lost() {
     assert_eq!(fake.is(0), "running");
 }
 
+fn short(node: usize, shortage: Shortage) -> Fault {
+    Fault::Resources { target: Target::Node(node), shortage }
+}
+
+#[test]
+fn processes_get_the_least_that_any_fault_leaves_them() {
+    let fake = Fake::new(2);
+    let mut injector = injector(&fake, 2);
+    let (half, first) = install(&mut injector, &short(0, Shortage::Cpu { percent: 50 }));
+    assert_eq!(
+        (first.f, first.inert, first.took_effect["processes_throttled"].as_u64()),
+        ("cpu-throttle", false, Some(1))
+    );
+    let (tenth, _) = install(&mut injector, &short(0, Shortage::Cpu { percent: 10 }));
+    let (few, limited) = install(&mut injector, &short(0, Shortage::Descriptors { headroom: 4 }));
+    assert_eq!((limited.inert, limited.took_effect["processes_limited"].as_u64()), (false, Some(1)));
+    let both = ResourceLimits { cpu_percent: Some(10), memory_headroom: None, descriptor_headroom: Some(4) };
+    assert_eq!((fake.limits(0), fake.limits(1)), (both, ResourceLimits::default()));
+    assert_eq!(injector.heal(tenth).outcome, Outcome::Healed);
+    assert_eq!(fake.limits(0), ResourceLimits { cpu_percent: Some(50), ..both });
+    injector.heal(half);
+    assert_eq!(fake.limits(0), ResourceLimits { cpu_percent: None, ..both });
+    assert!(!injector.heal(few).inert);
+    assert_eq!(fake.limits(0), ResourceLimits::default());
+}
+
+#[test]
+fn limits_of_a_node_that_is_down_are_inert_until_it_runs() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    for shortage in [Shortage::Cpu { percent: 5 }, Shortage::Memory { headroom: 1 }] {
+        let (killed, _) = install(&mut injector, &kill(0));
+        let (limit, installed) = install(&mut injector, &short(0, shortage));
+        assert_eq!((installed.inert, &installed.outcome), (true, &Outcome::Installed), "{shortage}");
+        assert!(injector.heal(limit).inert, "{shortage}");
+        let (limit, _) = install(&mut injector, &short(0, shortage));
+        injector.heal(killed);
+        fake.set_resources(HostId(0), &Shortage::together([&shortage])).expect("its next turn");
+        assert!(!injector.heal(limit).inert, "it ran under it: {shortage}");
+        let (crashed, _) = install(&mut injector, &crash(0));
+        let (limit, installed) = install(&mut injector, &short(0, shortage));
+        assert_eq!(installed.took_effect["nodes"]["n1"]["is"], "crashed");
+        assert!(injector.heal(limit).inert && injector.heal(crashed).outcome == Outcome::Healed);
+    }
+}
+
+#[test]
+fn who_ended_for_want_of_memory_is_started_again_and_who_was_throttled_is_not() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let (id, _) = install(&mut injector, &short(0, Shortage::Memory { headroom: 1 }));
+    fake.dies(0);
+    assert_eq!(injector.heal(id).took_effect["nodes_restarted"], serde_json::json!(["n1"]));
+    let (id, _) = install(&mut injector, &short(0, Shortage::Cpu { percent: 1 }));
+    fake.dies(0);
+    assert_eq!((injector.heal(id).took_effect["nodes_restarted"].clone(), fake.is(0)), (serde_json::json!([]), "dead"));
+}
+
+#[test]
+fn a_wiped_node_is_down_and_empty_and_comes_back_empty() {
+    let fake = Fake::new(2);
+    let mut injector = injector(&fake, 2);
+    fake.write(0, "abc");
+    let (id, installed) = install(&mut injector, &Fault::Wipe { target: Target::All });
+    assert_eq!((installed.f, installed.inert, &installed.outcome), ("wipe", false, &Outcome::Installed));
+    assert_eq!(
+        (&installed.took_effect["files_harmed"], &installed.took_effect["bytes_harmed"]),
+        (&1.into(), &3.into())
+    );
+    assert_eq!(fake.done(), "kill 0, kill 1, wipe 0, wipe 1");
+    let (killed, _) = install(&mut injector, &kill(0));
+    assert!(!injector.heal(id).inert);
+    assert_eq!((fake.is(0), fake.is(1), fake.kept(0).as_str()), ("dead", "running", ""));
+    assert!(!injector.heal(killed).inert, "it held the node down");
+    assert_eq!(fake.is(0), "running");
+    let (id, again) = install(&mut injector, &Fault::Wipe { target: Target::Node(0) });
+    assert!(again.inert && injector.heal(id).inert, "there was nothing to lose");
+}
+
+#[test]
+fn the_data_of_a_node_that_is_down_can_be_lost_too() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    fake.write(0, "aaa");
+    let (crashed, _) = install(&mut injector, &crash(0));
+    let damage = FileDamage { kind: DamageKind::FlipBits, path: None, count: 2, seed: 1 };
+    let (damaged, installed) = install(&mut injector, &Fault::FileDamage { target: Target::Node(0), damage });
+    assert_eq!((installed.f, installed.inert), ("file-damage", false));
+    injector.heal(crashed);
+    assert_eq!(fake.is(0), "dead", "until the damage is healed too");
+    injector.heal(damaged);
+    assert_eq!((fake.is(0), fake.kept(0).as_str()), ("running", "??a"));
+}
+
+#[test]
+fn a_node_that_cannot_be_killed_keeps_its_data() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    fake.write(0, "a");
+    fake.refuse(&["kill"]);
+    let (id, installed) = install(&mut injector, &Fault::Wipe { target: Target::All });
+    assert!(matches!(installed.outcome, Outcome::Indeterminate(_)) && installed.inert);
+    assert_eq!((fake.kept(0).as_str(), fake.done().as_str()), ("a", "kill 0"));
+    fake.refuse(&[]);
+    assert!(injector.heal(id).inert);
+}
+
+#[test]
+fn a_rollback_forgets_what_came_after_its_injection() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    fake.write(0, "old");
+    let (id, installed) = install(&mut injector, &Fault::Rollback { target: Target::Node(0) });
+    assert_eq!((installed.f, installed.took_effect["backups"].as_u64()), ("rollback", Some(1)));
+    assert_eq!((fake.is(0), fake.done().as_str()), ("running", "pause 0, back_up 0, resume 0"));
+    fake.write(0, " new");
+    let healed = injector.heal(id);
+    assert_eq!((&healed.outcome, healed.inert, fake.kept(0).as_str()), (&Outcome::Healed, false, "old"));
+    assert_eq!((healed.took_effect["bytes_harmed"].as_u64(), fake.is(0)), (Some(4), "running"));
+    assert_eq!(fake.done(), "kill 0, roll_back 0, restart 0");
+    let (id, _) = install(&mut injector, &Fault::Rollback { target: Target::Node(0) });
+    assert!(injector.heal(id).inert, "nothing was written meanwhile");
+}
+
+#[test]
+fn a_backup_of_a_paused_node_does_not_wake_it() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let (paused, _) = install(&mut injector, &pause(0));
+    let (id, _) = install(&mut injector, &Fault::Rollback { target: Target::Node(0) });
+    assert_eq!((fake.is(0), fake.done().as_str()), ("stopped", "pause 0, pause 0, back_up 0"));
+    injector.heal(id);
+    assert_eq!(fake.is(0), "stopped", "started again, and paused");
+    injector.heal(paused);
+    assert_eq!(fake.is(0), "running");
+}
+
+#[test]
+fn a_rollback_that_is_tried_again_does_not_forget_more() {
+    let fake = Fake::new(1);
+    let mut injector = injector(&fake, 1);
+    let (id, _) = install(&mut injector, &Fault::Rollback { target: Target::Node(0) });
+    fake.write(0, "a");
+    fake.refuse(&["restart"]);
+    assert!(matches!(injector.heal(id).outcome, Outcome::Indeterminate(_)));
+    fake.refuse(&[]);
+    let (killed, _) = install(&mut injector, &kill(0));
+    injector.heal(killed);
+    fake.write(0, "b");
+    injector.heal_all();
+    assert_eq!((fake.kept(0).as_str(), fake.is(0)), ("b", "running"));
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Install(usize),
@@ -348,7 +501,8 @@ fn must_be(injector: &Injector<&Fake>, node: usize) -> &'static str {
         targets.contains(&format!("n{}", node + 1).as_str()).then(|| fault.family())
     };
     let families: Vec<_> = injector.installed().iter().filter_map(on_node).collect();
-    let worst = [("crash", "gone"), ("kill", "dead"), ("stop", "dead"), ("pause", "stopped")];
+    let dead = ["kill", "stop", "wipe", "file"].map(|family| (family, "dead"));
+    let worst = [("crash", "gone")].into_iter().chain(dead).chain([("pause", "stopped")]);
     worst.into_iter().find(|(family, _)| families.contains(family)).map_or("running", |(_, state)| state)
 }
 
@@ -390,6 +544,7 @@ proptest! {
         }
         injector.heal_all();
         prop_assert!((0..node_count).all(|node| fake.clock(node) == Skew::default() && fake.disk(node).is_empty()));
+        prop_assert!((0..node_count).all(|node| fake.limits(node) == ResourceLimits::default()));
         prop_assert!(fake.set_links().is_empty());
         prop_assert!((0..node_count).all(|node| fake.is(node) == "running"));
     }
@@ -406,7 +561,7 @@ proptest! {
             match act {
                 Act::Install(n) => drop(install(&mut injector, &faults[n % faults.len()])),
                 Act::Heal(n) => drop(injector.heal(FaultId(n as u32))),
-                Act::Refuse(true) => fake.refuse(&["stop", "kill", "restart", "pause", "set_links", "set_clock", "read_clock", "set_disk"]),
+                Act::Refuse(true) => fake.refuse(&["stop", "kill", "restart", "pause", "set_links", "set_clock", "read_clock", "set_disk", "set_resources", "read_resources", "wipe", "damage", "back_up", "roll_back"]),
                 Act::Refuse(false) => fake.refuse(&[]),
             }
         }

@@ -276,7 +276,11 @@ proptest! {
         prop_assert!(driver.is_finished());
         prop_assert_eq!(out, vec![]);
         injected.sort_unstable();
-        prop_assert_eq!(injected, (0..schedule.steps.len()).collect::<Vec<_>>());
+        // A crash loop is one step that is repeated.
+        let times = |step: &Step| step.repeat.and_then(|repeat| repeat.times).unwrap_or(1) as usize;
+        let steps = schedule.steps.iter().enumerate();
+        let wanted: Vec<usize> = steps.flat_map(|(at, step)| std::iter::repeat_n(at, times(step))).collect();
+        prop_assert_eq!(injected, wanted);
     }
 
     #[test]

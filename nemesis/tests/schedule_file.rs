@@ -95,6 +95,29 @@ fn clocks_and_disks_are_written_with_their_amounts() {
         said("fault = 'disk-slow'\ntarget = 'n3'\ndelay = '20ms'\njitter = '10ms'\npath = 'wal'"),
         "at 1s: disk-slow n3 (20 to 30 ms, [write, fsync], at wal)"
     );
+    assert_eq!(said("fault = 'cpu-throttle'\ntarget = 'n1'\ncpu = '5%'"), "at 1s: cpu-throttle n1 (5 % of the time)");
+    assert_eq!(
+        said("fault = 'memory-limit'\ntarget = 'leader'"),
+        "at 1s: memory-limit the leader (16777216 bytes more)"
+    );
+    assert_eq!(
+        said("fault = 'descriptor-limit'\ntarget = 'all'\nheadroom = 0"),
+        "at 1s: descriptor-limit all nodes (0 descriptors more)"
+    );
+    assert_eq!(said("fault = 'wipe'\ntarget = ['n1', 'n3']"), "at 1s: wipe n1 n3");
+    assert_eq!(said("fault = 'rollback'\ntarget = 'leader'\nfor = '3s'"), "at 1s: rollback the leader, for 3s");
+    assert_eq!(
+        said("fault = 'file-damage'\ntarget = 'n2'\ndamage = 'copy-chunks'\npath = 'wal*'\ncount = 3\nseed = 9"),
+        "at 1s: file-damage n2 (3 copy-chunks, at wal*)"
+    );
+    assert_eq!(
+        said("fault = 'crash-loop'\ntarget = 'n1'"),
+        "at 1s: crash-loop n1, for 150ms, again every 400ms, 5 times in all"
+    );
+    assert_eq!(
+        said("fault = 'crash-loop'\ntarget = 'n1'\nfor = '1s'\nevery = '3s'"),
+        "at 1s: crash-loop n1, for 1s, again every 3s"
+    );
     assert_eq!(
         said("fault = 'lossy'\nloss = '5%'\ncorrelation = '75%'"),
         "at 1s: lossy all nodes (5 % lost in bursts)"
@@ -111,7 +134,8 @@ fn bad_schedules_name_the_line_and_the_remedy() {
                   leader-isolated, leader-minority, follower-minority, clients-cut, slow, jitter, lossy, duplicate, reorder, corrupt, corrupt-unnoticed, \
                   rate-limit, hold, reset, flapping, stop, kill, kill-leader, crash, crash-leader, pause, pause-leader, power-cut, clock-jump, clock-drift, \
                   clock-strobe, clock-freeze, disk-error, disk-full, disk-slow, disk-hang, lying-fsync, fsyncgate, bit-flips, \
-                  misdirected-read, misdirected-write, stale-read";
+                  misdirected-read, misdirected-write, stale-read, crash-loop, cpu-throttle, memory-limit, descriptor-limit, \
+                  wipe, rollback, file-damage";
     let guide = "docs/guide/schedules.md shows every field";
     let time = "expected a time in quotes with its unit, such as \"2s\", \"250ms\" or \"1.5m\"";
     let cases: &[(&str, &str, &str)] = &[

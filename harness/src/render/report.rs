@@ -126,7 +126,7 @@ fn effect(fault: &FaultRecord) -> String {
             Some(format!("{count} {}", if count == 1 { one } else { many }))
         })
         .collect();
-    let did = did.into_iter().chain(clocks(fault)).collect::<Vec<_>>();
+    let did = did.into_iter().chain(amount(fault)).collect::<Vec<_>>();
     let mut text = format!("{}: {}", names.join(" "), did.join(", "));
     let restarted = fault.took_effect["nodes_restarted"].as_array().map(Vec::as_slice).unwrap_or_default();
     let restarted: Vec<&str> = restarted.iter().filter_map(|node| node.as_str()).collect();
@@ -141,16 +141,17 @@ fn effect(fault: &FaultRecord) -> String {
     text
 }
 
-/// `-86 ms`: in which way the clocks were wrong.
-fn clocks(fault: &FaultRecord) -> Option<String> {
+/// `-86 ms`, `20 % of the time`: in which way the clocks were wrong, how little there was.
+fn amount(fault: &FaultRecord) -> Option<String> {
     match serde_json::from_value(fault.asked["spec"].clone()).ok()? {
         Fault::Clock { change, .. } => Some(change.to_string()),
+        Fault::Resources { shortage, .. } => Some(shortage.to_string()),
         _ => None,
     }
 }
 
 /// What counts as having taken effect, in the words of a sentence.
-const EFFECTS: [(&str, &str, &str); 10] = [
+const EFFECTS: [(&str, &str, &str); 15] = [
     ("packets_dropped", "packet dropped", "packets dropped"),
     ("packets_hit", "packet hit", "packets hit"),
     ("operations_hit", "operation hit", "operations hit"),
@@ -161,6 +162,11 @@ const EFFECTS: [(&str, &str, &str); 10] = [
     ("bytes_lost", "byte lost", "bytes lost"),
     ("names_lost", "file name lost", "file names lost"),
     ("unsynced_bytes_kept", "unsynced byte kept", "unsynced bytes kept"),
+    ("files_harmed", "file gone or changed", "files gone or changed"),
+    ("bytes_harmed", "byte of data", "bytes of data"),
+    ("processes_throttled", "process throttled", "processes throttled"),
+    ("processes_limited", "process limited", "processes limited"),
+    ("stops", "stop", "stops"),
 ];
 
 fn operations(report: &Report) -> String {

@@ -139,6 +139,12 @@ impl RunningCluster {
         &self.nodes
     }
 
+    /// Where the data of each node is, by host, unless it has a simulated disk.
+    pub fn data(&self) -> BTreeMap<HostId, PathBuf> {
+        let dirs = self.names.iter().map(|name| self.dir.node(name).join("data"));
+        self.nodes.iter().copied().zip(dirs).collect()
+    }
+
     /// The hosts that clients stand on.
     pub fn clients(&self) -> Vec<HostId> {
         vec![self.clients]

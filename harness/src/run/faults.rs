@@ -54,7 +54,7 @@ impl Nemesis {
     ) -> Result<Self, Failure> {
         let driver = Driver::new(&plan.schedule).map_err(|e| Failure::usage("the schedule").because(&e))?;
         let names = cluster.names().iter().zip(cluster.nodes()).map(|(name, host)| (name.to_string(), *host));
-        let layout = Layout { nodes: names.collect(), clients: cluster.clients() };
+        let layout = Layout { nodes: names.collect(), clients: cluster.clients(), data: cluster.data() };
         let injector = Injector::new(cluster.hosts().clone(), layout, Some(&dir.file("ledger.jsonl")))
             .map_err(|e| Failure::harness("the ledger").because(&e))?;
         let tail = plan.schedule.watches_output().then(|| OutputTail::new(cluster.outputs()));

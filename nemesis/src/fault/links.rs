@@ -45,7 +45,9 @@ pub fn links(fault: &Fault, targets: &[usize], nodes: &[HostId], clients: &[Host
         Fault::Link { reach, .. } => return impaired(reach, targets, nodes, clients),
         Fault::Stop { .. } | Fault::Kill { .. } | Fault::Pause { .. } => BTreeSet::new(),
         Fault::Crash { .. } | Fault::PowerCut { .. } => BTreeSet::new(),
-        Fault::Clock { .. } | Fault::Disk { .. } => BTreeSet::new(),
+        Fault::Clock { .. } | Fault::Disk { .. } | Fault::Resources { .. } => BTreeSet::new(),
+        Fault::CrashLoop { .. } | Fault::Wipe { .. } | Fault::Rollback { .. } => BTreeSet::new(),
+        Fault::FileDamage { .. } => BTreeSet::new(),
     };
     let mut links: Vec<_> = cut.into_iter().map(|(from, to)| (nodes[from], nodes[to])).collect();
     links.sort_unstable();

@@ -6,7 +6,7 @@
 //! [`registry`] says of each name what it does to real processes, how it is proven to have bitten and how it heals;
 //! [`links()`] turns a fault into the directed links it cuts.
 //!
-//! Three kinds of harm, and no fault belongs to two:
+//! Three kinds of harm:
 //!
 //! ```text
 //!             the network between        the process            the machine
@@ -23,13 +23,16 @@
 //!
 //! Partitions cut node from node and never client from node: whoever is isolated still serves its clients, which is
 //! what makes a split brain visible. `clients-cut` is the opposite. Of an [impaired link](Reach) it is said whom it
-//! connects. Beside these a node's clock and its disk may be wrong, of which its peers see nothing but what comes of it.
+//! connects. Beside these a node's clock and its disk may be wrong, of which its peers see nothing but what comes of it; it
+//! may get less than it could use (`cpu-throttle`, `memory-limit`, `descriptor-limit`); and what it has kept may be gone, old or
+//! damaged when it starts again (`wipe`, `rollback`, `file-damage`), of which it may not even know itself.
 
 mod clocks;
 mod disks;
 mod impairment;
 pub mod links;
 pub mod registry;
+mod resources;
 mod target;
 
 use std::fmt;
@@ -40,8 +43,10 @@ pub use clocks::ClockFault;
 pub use impairment::{Direction, LinkKind, Peers, Reach};
 pub use links::links;
 pub use registry::{FaultInfo, FaultName, Group, Need, UnknownFault, expand};
+pub use resources::Shortage;
 pub use target::Target;
 
+use crate::data::FileDamage;
 use crate::disk::{DiskFault, PowerCut};
 use crate::wire::Link;
 
@@ -144,6 +149,35 @@ pub enum Fault {
         /// In which way.
         misbehaves: DiskFault,
     },
+    /// One turn of a crash loop: a kill that the schedule repeats.
+    CrashLoop {
+        /// Whom.
+        target: Target,
+    },
+    /// The processes of a node get less than they could use.
+    Resources {
+        /// Whose.
+        target: Target,
+        /// Of what.
+        shortage: Shortage,
+    },
+    /// A node is killed, and its data is gone.
+    Wipe {
+        /// Whose.
+        target: Target,
+    },
+    /// When it is healed, a node is killed and restored from a backup of the moment of injection.
+    Rollback {
+        /// Whose.
+        target: Target,
+    },
+    /// A node is killed, and files of its data are damaged.
+    FileDamage {
+        /// Whose.
+        target: Target,
+        /// Which, and how.
+        damage: FileDamage,
+    },
 }
 
 impl Fault {
@@ -167,6 +201,11 @@ impl Fault {
             Fault::PowerCut { .. } => return FaultName::PowerCut,
             Fault::Clock { change, .. } => return FaultName::of_clock(change),
             Fault::Disk { misbehaves, .. } => return FaultName::of_disk(misbehaves.effect),
+            Fault::CrashLoop { .. } => return FaultName::CrashLoop,
+            Fault::Resources { shortage, .. } => return FaultName::of_shortage(shortage),
+            Fault::Wipe { .. } => return FaultName::Wipe,
+            Fault::Rollback { .. } => return FaultName::Rollback,
+            Fault::FileDamage { .. } => return FaultName::FileDamage,
         };
         if self.target().is_some_and(Target::is_leader) { leader } else { plain }
     }
@@ -214,6 +253,11 @@ impl Fault {
             | Fault::PowerCut { target, .. }
             | Fault::Clock { target, .. }
             | Fault::Disk { target, .. }
+            | Fault::CrashLoop { target }
+            | Fault::Resources { target, .. }
+            | Fault::Wipe { target }
+            | Fault::Rollback { target }
+            | Fault::FileDamage { target, .. }
             | Fault::Kill { target }
             | Fault::Crash { target }
             | Fault::Pause { target } => Some(target),
@@ -294,10 +338,16 @@ impl fmt::Display for Fault {
             Fault::ClientsCut { target } => write!(f, " {target}"),
             Fault::Clock { target, change } => write!(f, " {target} ({change})"),
             Fault::PowerCut { target, cut } => write!(f, " {target} ({})", disks::cut_in_words(cut)),
+            Fault::Resources { target, shortage } => write!(f, " {target} ({shortage})"),
+            Fault::FileDamage { target, damage } => write!(f, " {target} ({damage})"),
             Fault::Disk { target, misbehaves } => write!(f, " {target}{}", disks::in_words(misbehaves)),
             Fault::Link { link, reach, .. } => write!(f, " {reach} ({})", impairment::in_words(link)),
             Fault::PartitionSide { target } => write!(f, " {target} | the others"),
-            _ if self.target().is_some_and(Target::is_leader) && self.fault_name() != FaultName::OneWay => Ok(()),
+            _ if self.target().is_some_and(Target::is_leader)
+                && self.fault_name().without_role() != self.fault_name() =>
+            {
+                Ok(())
+            }
             _ => self.target().map_or(Ok(()), |target| write!(f, " {target}")),
         }
     }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClockFault, LinkKind};
+use super::{ClockFault, LinkKind, Shortage};
 use crate::disk::{Effect, ErrorKind};
 
 /// A fault as it is asked for, before anything about it is drawn. What each one is, [`FAULTS`] says.
@@ -58,6 +58,13 @@ pub enum FaultName {
     MisdirectedRead,
     MisdirectedWrite,
     StaleRead,
+    CrashLoop,
+    CpuThrottle,
+    MemoryLimit,
+    DescriptorLimit,
+    Wipe,
+    Rollback,
+    FileDamage,
 }
 
 /// What there is to say about one fault.
@@ -65,7 +72,8 @@ pub enum FaultName {
 pub struct FaultInfo {
     /// The name as it is typed.
     pub name: &'static str,
-    /// `partition`, `clients-cut`, `link`, `stop`, `kill`, `crash`, `pause`, `clock` or `disk`: what contracts speak of.
+    /// `partition`, `clients-cut`, `link`, `stop`, `kill`, `crash`, `pause`, `clock`, `disk`, `resources`, `wipe`, `rollback` or
+    /// `file`: what contracts speak of.
     pub family: &'static str,
     /// How many nodes a cluster needs for it to mean anything.
     pub least_node_count: usize,
@@ -118,7 +126,7 @@ pub struct UnknownFault {
     pub name: String,
 }
 
-const COUNT: usize = 43;
+const COUNT: usize = 50;
 
 impl FaultName {
     /// All of them, in the order of the reference page.
@@ -166,6 +174,13 @@ impl FaultName {
         FaultName::MisdirectedRead,
         FaultName::MisdirectedWrite,
         FaultName::StaleRead,
+        FaultName::CrashLoop,
+        FaultName::CpuThrottle,
+        FaultName::MemoryLimit,
+        FaultName::DescriptorLimit,
+        FaultName::Wipe,
+        FaultName::Rollback,
+        FaultName::FileDamage,
     ];
 
     /// What there is to say about it.
@@ -212,6 +227,15 @@ impl FaultName {
             ClockFault::Drift { .. } => FaultName::ClockDrift,
             ClockFault::Strobe { .. } => FaultName::ClockStrobe,
             ClockFault::Freeze => FaultName::ClockFreeze,
+        }
+    }
+
+    /// The fault of this shortage.
+    pub fn of_shortage(shortage: &Shortage) -> FaultName {
+        match shortage {
+            Shortage::Cpu { .. } => FaultName::CpuThrottle,
+            Shortage::Memory { .. } => FaultName::MemoryLimit,
+            Shortage::Descriptors { .. } => FaultName::DescriptorLimit,
         }
     }
 
@@ -342,9 +366,14 @@ pub const GROUPS: &[Group] = &[
         members: &[FaultName::DiskError, FaultName::DiskFull, FaultName::DiskSlow, FaultName::DiskHang],
     },
     Group {
+        name: "resources",
+        about: "Too little of what processes need.",
+        members: &[FaultName::CpuThrottle, FaultName::MemoryLimit, FaultName::DescriptorLimit],
+    },
+    Group {
         name: "hostile",
         about: "What few systems promise to survive, and must be asked for: a network that changes data unnoticed, a \
-                disk that lies, forgets or confuses.",
+                disk that lies, forgets or confuses, a node that lost its data or came back with old or damaged ones.",
         members: &HOSTILE,
     },
     Group { name: "all", about: "Every fault that is not hostile.", members: &NOT_HOSTILE },
@@ -352,7 +381,7 @@ pub const GROUPS: &[Group] = &[
 ];
 
 /// See the group `hostile`.
-const HOSTILE: [FaultName; 7] = [
+const HOSTILE: [FaultName; 10] = [
     FaultName::CorruptUnnoticed,
     FaultName::LyingFsync,
     FaultName::Fsyncgate,
@@ -360,6 +389,9 @@ const HOSTILE: [FaultName; 7] = [
     FaultName::MisdirectedRead,
     FaultName::MisdirectedWrite,
     FaultName::StaleRead,
+    FaultName::Wipe,
+    FaultName::Rollback,
+    FaultName::FileDamage,
 ];
 
 /// All others.
@@ -419,6 +451,11 @@ const PAUSE_DOES: &str = "SIGSTOP to every process of the node: its kernel still
 const PAUSE_PROOF: &str = "The number of processes that the kernel reports as stopped; none is inert. After healing, \
                            the number that run.";
 const PAUSE_HEALS: &str = "SIGCONT to every process of the node, which goes on where it stood and does not know.";
+
+const LIMIT_HEALS: &str = "Every process gets back the limit that it had, those that were started meanwhile too. A node that \
+                           ended by itself meanwhile is reported, and started again.";
+const LOSS_PROOF: &str =
+    "The files and bytes that are gone or changed are counted, and the first of them named; none is inert.";
 
 macro_rules! faults {
     ($($name:literal $family:literal $least:literal $about:literal $does:expr, $proof:expr, $heals:expr;)*) => {
@@ -618,4 +655,48 @@ faults! {
         "Some writes are acknowledged, and reads go on to show what was there before."
         "As a disk whose cache was not told.",
         DISK_PROOF, DISK_HEALS;
+    "crash-loop" "kill" 1
+        "The processes of one node, of some or of all are killed again and again, as soon as they have started."
+        "kill, repeated: down for 50 to 200 ms and up for 100 to 300 ms in turns in generated schedules, so that a node dies while \
+         it recovers from having died. Each turn is a fault of its own in the history.",
+        KILL_PROOF, KILL_HEALS;
+    "cpu-throttle" "resources" 1
+        "The processes of one node, of some or of all run only part of the time."
+        "All processes are stopped and continued in turns of 50 ms (SIGSTOP, SIGCONT), so that they run in 2 to 40 % of the \
+         time in generated schedules: a virtual machine on a crowded server. Those that are started meanwhile too.",
+        "The kernel's account of the processor time that they used is set against the time that passed, and the stops are \
+         counted; none is inert.",
+        "Every process is continued, unless another installed fault pauses it.";
+    "memory-limit" "resources" 1
+        "The processes of one node, of some or of all can have little more memory than they have."
+        "The address space of each process is limited (RLIMIT_AS) to what it has and a headroom of 1 to 64 MiB in generated \
+         schedules: mmap and brk fail with ENOMEM. Children inherit it, and a main process that is started again gets what \
+         the one before it had.",
+        "The limit of each process is read back from the kernel; it is inert when no process has one.",
+        LIMIT_HEALS;
+    "descriptor-limit" "resources" 1
+        "The processes of one node, of some or of all can open few more files and connections."
+        "The descriptors of each process are limited (RLIMIT_NOFILE) to those that it has open and a headroom of 0 to 20 in \
+         generated schedules: open, socket and accept fail with EMFILE. Children inherit it, and a main process that is \
+         started again gets what the one before it had.",
+        "The limit of each process is read back from the kernel; it is inert when no process has one.",
+        LIMIT_HEALS;
+    "wipe" "wipe" 1
+        "The data of one node or of some is gone."
+        "The node is killed and everything in its data directory is removed. It stays down until the fault is healed.",
+        LOSS_PROOF,
+        "The node is started again with an empty data directory: under its old name, without its memory.";
+    "rollback" "rollback" 1
+        "One node or some are restored from a backup."
+        "A backup of the node's data is taken when the fault is injected; its processes stand still for that moment and go on. \
+         When the fault is healed, the node is killed and what it has kept since is replaced by the backup: with `for = \"3s\"`, \
+         it forgets three seconds.",
+        "The files and bytes that the backup changed are counted, and the first of them named; none is inert.",
+        "Healing is when it strikes: killed, rolled back, and started again if no other fault holds the node down.";
+    "file-damage" "file" 1
+        "Files of one node or of some are damaged."
+        "The node is killed, and in its data directory bits are inverted, ends of files cut off, or 512 bytes overwritten with \
+         others of the same file, at places drawn from the seed. It stays down until the fault is healed.",
+        LOSS_PROOF,
+        "The node is started again with its files as they are. The damage stays.";
 }

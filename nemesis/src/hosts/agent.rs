@@ -3,6 +3,9 @@
 //! the zygote dies, the agent ends, and the kernel ends everything in its PID namespace with it.
 
 mod clocked;
+mod limits;
+mod rationed;
+mod throttle;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CString;
@@ -13,10 +16,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+use nix::sys::time::TimeSpec;
 
 use super::Rung;
 use super::clock::PageFile;
@@ -29,6 +33,7 @@ use crate::clock::follow::{Follower, Outcome};
 use crate::clock::inject::Injector;
 use crate::sys::process::{self, Change, End, signal_all};
 use crate::sys::{mapping, ptrace, seqpacket};
+use rationed::Rations;
 
 const SEND_DEADLINE: Duration = Duration::from_secs(5);
 /// Processes that have been killed are gone within this, unless the kernel itself is stuck.
@@ -67,6 +72,7 @@ pub(super) struct Agent {
     aside: BTreeMap<i32, Option<Aside>>,
     /// Whether processes are ending because they were told to.
     ending: bool,
+    rations: Rations,
     unsent: VecDeque<Event>,
 }
 
@@ -91,6 +97,7 @@ impl Agent {
             main: None,
             aside: BTreeMap::new(),
             ending: false,
+            rations: Rations::new(),
             unsent: VecDeque::new(),
         }
     }
@@ -99,6 +106,7 @@ impl Agent {
         loop {
             self.wait()?;
             self.tend()?;
+            self.ration()?;
             self.send_events()?;
             while self.asked()? {
                 let (request, fds) = seqpacket::receive::<Request<AgentAsk>>(&self.ends.control, soon())?;
@@ -121,7 +129,8 @@ impl Agent {
         if !self.unsent.is_empty() {
             fds.push(PollFd::new(self.ends.events.as_fd(), PollFlags::POLLOUT));
         }
-        match poll(&mut fds, PollTimeout::NONE) {
+        let patience = self.rations.left(Instant::now()).map(TimeSpec::from_duration);
+        match ppoll(&mut fds, patience, None) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(e) => Err(e.into()),
         }
@@ -161,20 +170,19 @@ impl Agent {
             AgentAsk::Terminate => self.terminate()?,
             AgentAsk::Kill => self.kill()?,
             AgentAsk::Pause => {
+                self.rations.pause();
                 signal_all(Signal::SIGSTOP).at(Step::Signal)?;
                 let census = Rc::clone(&self.census);
                 Answer::Count(census.wait_stopped(|| self.tend()).at(Step::CountProcesses)?)
             }
-            AgentAsk::Resume => {
-                signal_all(Signal::SIGCONT).at(Step::Signal)?;
-                let census = Rc::clone(&self.census);
-                Answer::Count(census.wait_running(|| self.tend()).at(Step::CountProcesses)?)
-            }
+            AgentAsk::Resume => Answer::Count(self.resume()?),
             AgentAsk::Survey => {
                 let processes = self.census.count().at(Step::CountProcesses)?;
                 Answer::Survey(Survey { processes, dropped: setup::device_drops() })
             }
             AgentAsk::ReadClock => Answer::Clock(self.read_clock()?),
+            AgentAsk::Limit(limits, main) => Answer::Resources(self.limit(&limits, main)?),
+            AgentAsk::ReadResources => Answer::Resources(self.read_resources()?),
         };
         Ok((answer, Vec::new()))
     }
@@ -205,6 +213,7 @@ impl Agent {
         };
         self.main = Some(pid);
         self.ending = false;
+        self.enforce_limits(false).at(Step::StartProcess)?;
         self.unsent.push_back(Event::Started { pid });
         if let Some(Aside { end, outcome }) = self.aside.remove(&pid).flatten() {
             self.note_end(pid, end, outcome);
@@ -216,6 +225,7 @@ impl Agent {
         self.reap().at(Step::Signal)?;
         let count = self.census.count().at(Step::CountProcesses)?;
         self.ending = true;
+        self.rations.run(Instant::now());
         signal_all(Signal::SIGTERM).at(Step::Signal)?;
         // A stopped process does not hear the other signal.
         signal_all(Signal::SIGCONT).at(Step::Signal)?;
@@ -226,6 +236,7 @@ impl Agent {
         self.reap().at(Step::Signal)?;
         let count = self.census.count().at(Step::CountProcesses)?;
         self.ending = true;
+        self.rations.run(Instant::now());
         let deadline = Instant::now() + DEATH_DEADLINE;
         // Whatever is orphaned becomes a child of this process, so no child left means no process left.
         while signal_all(Signal::SIGKILL).at(Step::Signal)? {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::launch::Fresh;
 use super::line::{DEADLINE, Line, Trouble};
 use super::message::{AgentAsk, Answer, Event, Survey};
+use super::resources::{MainLimits, ResourceLimits, ResourceReading};
 use super::{Exit, HostId, HostSpec, ProcessSpec};
 use crate::clock::Course;
 use crate::disk::{Disk, Lost, PowerCut};
@@ -29,6 +30,7 @@ pub(super) struct Host {
     /// Packets dropped by devices that this host had before it crashed.
     pub(super) dropped_before: Mutex<u64>,
     pub(super) clock: Mutex<Clock>,
+    pub(super) rations: Mutex<Rations>,
     ends: Mutex<u64>,
     ended: Condvar,
 }
@@ -39,6 +41,19 @@ pub(super) struct Host {
 pub(super) struct Clock {
     pub(super) course: Course,
     pub(super) page: Option<Words>,
+}
+
+/// What its processes may use, and what its last main process was limited to.
+#[derive(Default)]
+pub(super) struct Rations {
+    pub(super) limits: ResourceLimits,
+    pub(super) main: MainLimits,
+}
+
+impl Rations {
+    pub(super) fn learn(&mut self, reading: &ResourceReading) {
+        self.main = reading.main_limits().unwrap_or(self.main);
+    }
 }
 
 pub(super) enum State {
@@ -68,6 +83,7 @@ impl Host {
             state: Mutex::new(State::Down),
             dropped_before: Mutex::new(0),
             clock: Mutex::default(),
+            rations: Mutex::default(),
             ends: Mutex::new(0),
             ended: Condvar::new(),
         })
@@ -140,6 +156,13 @@ impl Machine {
         }
     }
 
+    pub(super) fn resources(&self, patience: Duration) -> Result<ResourceReading, Trouble> {
+        match self.line.ask(AgentAsk::ReadResources, &[], patience)?.0 {
+            Answer::Resources(reading) => Ok(reading),
+            _ => Err(confused()),
+        }
+    }
+
     /// Ends the agent, and thereby everything on the host. Does not wait.
     pub(super) fn kill(&self) {
         // Only a process that is gone cannot be killed by its descriptor.
@@ -184,7 +207,7 @@ fn hear(events: &OwnedFd, host: &Host, listener: &impl Listener) -> Option<i32> 
     }
 }
 
-fn confused() -> Trouble {
+pub(super) fn confused() -> Trouble {
     Trouble::Silent(std::io::Error::other("an answer to another question"))
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::resources::{MainLimits, ResourceLimits, ResourceReading};
 use crate::clock::{ClockSurvey, Variant};
 
 /// A question, numbered so that a late answer to an earlier one is not taken for this one's.
@@ -54,6 +55,10 @@ pub(crate) enum AgentAsk {
     Socket,
     /// What this host's clock shows to its programs, and which of them read it.
     ReadClock,
+    /// Limit what the processes use, to this and nothing else.
+    Limit(ResourceLimits, MainLimits),
+    /// What the processes use, and what limits them.
+    ReadResources,
 }
 
 /// What an agent needs to become a host.
@@ -99,6 +104,7 @@ pub(crate) enum Answer {
     Count(usize),
     Survey(Survey),
     Clock(ClockSurvey),
+    Resources(ResourceReading),
 }
 
 /// What an agent sees of its host.
@@ -155,6 +161,7 @@ pub(crate) enum Step {
     ClockPage,
     FollowPrograms,
     ReadClock,
+    ReadResources,
 }
 
 impl Step {
@@ -185,6 +192,7 @@ impl Step {
             Step::ClockPage => "give the host a clock of its own",
             Step::FollowPrograms => "follow programs from exec to exec",
             Step::ReadClock => "read the host's clock",
+            Step::ReadResources => "read what the processes use",
         }
     }
 }

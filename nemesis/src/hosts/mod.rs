@@ -31,6 +31,9 @@
 //! **Clocks.** A host that was asked for one has a [real-time clock](crate::clock) of its own: [`Hosts::set_clock`] sets it,
 //! [`Hosts::read_clock`] reads it as the host's own programs do.
 //!
+//! **Resources.** [`Hosts::set_resources`] has the processes of a host run part of the time only, or limits their memory and
+//! their descriptors: see [`resources`].
+//!
 //! **What is not isolated:** the file system outside of `/tmp`, `/var/tmp` and `/dev/shm`, the clocks unless asked for, the
 //! processor and the memory. In a user namespace there is one user: a node cannot change to another.
 
@@ -46,6 +49,7 @@ mod machine;
 pub(crate) mod message;
 mod processes;
 pub(crate) mod remedy;
+pub mod resources;
 mod rung;
 mod setup;
 mod types;
@@ -59,6 +63,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+pub use resources::{ProcessResources, ResourceLimits, ResourceReading, Usage};
 pub use rung::Rung;
 pub use types::{Crashed, Exit, HostId, HostSpec, HostsConfig, HostsError, ProcessSpec};
 
@@ -69,8 +74,9 @@ use crate::sys::mapping;
 use crate::wire::{MAX_HOSTS, Port, Wire};
 use launch::Zygote;
 
-use machine::{DEATH_DEADLINE, Host, Listener, Machine, State, lock};
+use machine::{DEATH_DEADLINE, Host, Listener, Machine, Rations, State, lock};
 use message::{AgentAsk, Answer, ClockSpec, SetUp, Spawn};
+use resources::MainLimits;
 
 /// A machine that is about to be crashed is asked this long what runs on it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -208,6 +214,7 @@ impl Hosts {
         // First off the wire: not even the death of its processes may be heard. The port stays open until they are
         // dead, so that they do not see their network go.
         let port = self.inner.wire.detach(host.id).map_err(|e| trouble(host, e))?;
+        self.note_limits(host, &machine);
         let survey = machine.survey(LAST_WORDS).ok();
         host.disk.iter().for_each(|disk| disk.freeze());
         machine.kill();
@@ -222,6 +229,16 @@ impl Hosts {
         lock(&host.clock).page = None;
         *lock(&host.dropped_before) += survey.map_or(0, |survey| survey.dropped);
         Ok(Some(survey.map_or(0, |survey| survey.processes)))
+    }
+
+    /// What its main process was limited to, the next one will be.
+    fn note_limits(&self, host: &Host, machine: &Machine) {
+        let mut rations = lock(&host.rations);
+        if rations.limits.memory_headroom.or(rations.limits.descriptor_headroom).is_some()
+            && let Ok(reading) = machine.resources(LAST_WORDS)
+        {
+            rations.learn(&reading);
+        }
     }
 
     /// A crashed host comes back at the same address, with the same files and no processes. Does nothing to a host
@@ -285,6 +302,30 @@ impl Hosts {
             Answer::Clock(survey) => Ok(ClockReading::of(survey, Sample::take(), &clock.course)),
             _ => Err(trouble(&host, "an answer to another question")),
         }
+    }
+
+    /// Limits what the processes of a host use: to this, and nothing else. What is set stays through restarts and
+    /// reboots; on a host that is down it holds from its reboot on. Returns what was read back; nothing from a host that is
+    /// down.
+    pub fn set_resources(&self, host: HostId, limits: &ResourceLimits) -> Result<Option<ResourceReading>, HostsError> {
+        let host = self.host(host)?;
+        let mut rations = lock(&host.rations);
+        if rations.limits != *limits {
+            *rations = Rations { limits: *limits, main: MainLimits::default() };
+        }
+        let Some(machine) = host.machine() else { return Ok(None) };
+        let reading = limit(&machine, &rations).map_err(|t| trouble(&host, t))?;
+        rations.learn(&reading);
+        Ok(Some(reading))
+    }
+
+    /// What the processes of a host use, and what limits them; nothing from a host that is down.
+    pub fn read_resources(&self, host: HostId) -> Result<Option<ResourceReading>, HostsError> {
+        let host = self.host(host)?;
+        let Some(machine) = host.machine() else { return Ok(None) };
+        let reading = machine.resources(line::DEADLINE).map_err(|t| trouble(&host, t))?;
+        lock(&host.rations).learn(&reading);
+        Ok(Some(reading))
     }
 
     /// Packets that a host sent and that were lost before the wire could read them, since the start: loss that nobody
@@ -351,7 +392,12 @@ impl Hosts {
         };
         let listener = Ears(Arc::clone(&self.inner));
         let machine = Machine::new(fresh, host, listener).map_err(|e| trouble(host, e))?;
+        let rations = lock(&host.rations);
+        if rations.limits != ResourceLimits::default() {
+            limit(&machine, &rations).map_err(|t| trouble(host, t))?;
+        }
         *lock(&host.state) = State::Up(machine);
+        drop(rations);
         self.inner.wire.attach(host.id, host.spec.address, port).map_err(|e| trouble(host, e))
     }
 
@@ -467,6 +513,13 @@ pub fn init() {
     let rung = arguments.next().unwrap_or_default();
     let _ended = zygote::run(&rung.to_string_lossy());
     std::process::exit(1);
+}
+
+fn limit(machine: &Machine, rations: &Rations) -> Result<ResourceReading, line::Trouble> {
+    match machine.ask(AgentAsk::Limit(rations.limits, rations.main), &[])?.0 {
+        Answer::Resources(reading) => Ok(reading),
+        _ => Err(machine::confused()),
+    }
 }
 
 fn up(host: &Host) -> Result<Arc<Machine>, HostsError> {

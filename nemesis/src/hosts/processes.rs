@@ -101,6 +101,15 @@ impl Census {
         Ok(self.states()?.len())
     }
 
+    /// How many were stopped by a signal, as opposed to a tracer.
+    pub(super) fn stopped(&self) -> io::Result<usize> {
+        Ok(self
+            .names()?
+            .iter()
+            .filter(|name| letters(name).is_some_and(|letters| letters.contains(&GROUP_STOP)))
+            .count())
+    }
+
     /// Waits until all are stopped, and does meanwhile what is to be done. Returns how many are.
     pub(super) fn wait_stopped(&self, tend: impl FnMut() -> io::Result<()>) -> io::Result<usize> {
         self.wait_for(State::Stopped, tend)
@@ -191,14 +200,19 @@ impl Census {
 /// become a program, counts as stopped when it has its SIGSTOP before it, or another of its threads has stopped for all: it
 /// runs no instruction of its own any more.
 fn state(pid: &str) -> State {
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return State::Dead };
-    let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
-    let letters: Vec<char> = stats.filter_map(|stat| stat_letter(&stat)).collect();
+    let Some(letters) = letters(pid) else { return State::Dead };
     match letters.iter().map(|letter| letter_state(*letter)).min().unwrap_or(State::Dead) {
         State::Deep if letters.contains(&GROUP_STOP) || stop_is_pending(pid) => State::Stopped,
         State::Deep => State::Running,
         other => other,
     }
+}
+
+/// The states of a process's threads, as the kernel writes them; none if it is gone.
+fn letters(pid: &str) -> Option<Vec<char>> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    Some(stats.filter_map(|stat| stat_letter(&stat)).collect())
 }
 
 /// The rest of a line in a process's table of states.
@@ -218,6 +232,29 @@ fn stop_is_pending(pid: &str) -> bool {
 
 /// A thread that has stopped with all others of its process, as opposed to one that its tracer has stopped.
 const GROUP_STOP: char = 'T';
+
+/// A field of the state of a process, numbered as in proc(5), from the fourth on.
+pub(super) fn stat_field(process: &Member, number: usize) -> Option<u64> {
+    field(&fs::read_to_string(process.dir().join("stat")).ok()?, number)
+}
+
+/// Processor time in ticks: of a process, and of those of its children that it has buried.
+pub(super) fn cpu_ticks(stat: &str) -> u64 {
+    own_and_buried(stat, 14)
+}
+
+/// Processor time in ticks of those that this process has buried, their own dead included.
+pub(super) fn buried_ticks() -> io::Result<u64> {
+    Ok(own_and_buried(&fs::read_to_string("/proc/self/stat")?, 16))
+}
+
+fn own_and_buried(stat: &str, from: usize) -> u64 {
+    (from..=17).filter_map(|number| field(stat, number)).sum()
+}
+
+fn field(stat: &str, number: usize) -> Option<u64> {
+    stat.rsplit_once(") ")?.1.split_whitespace().nth(number.checked_sub(3)?)?.parse().ok()
+}
 
 /// The third field, behind the name in parentheses, which may itself hold anything.
 fn stat_letter(stat: &str) -> Option<char> {
@@ -244,5 +281,12 @@ mod tests {
         assert!(state("7 (x) Z 1").is_some_and(|state| state == State::Dead));
         assert!(state("7 (x) S 1").is_some_and(|state| state == State::Running));
         assert!(state("7").is_none());
+    }
+
+    #[test]
+    fn processor_time_is_in_the_fields_that_the_manual_says() {
+        let stat = "7 (a) b) S 4 5 6 7 8 9 10 11 12 13 140 150 1600 1700 18 19 20 21 2222";
+        assert_eq!((cpu_ticks(stat), field(stat, 22), field(stat, 23)), (3590, Some(2222), None));
+        assert_eq!(own_and_buried(stat, 16), 3300);
     }
 }

@@ -81,7 +81,7 @@ impl<M: Machines> Injector<M> {
 
     /// A server that cannot write had better end, and whoever repairs its disk starts it again: the nodes for which this
     /// was done.
-    fn restart_ended(&mut self, id: FaultId, errors: &mut Vec<String>) -> Vec<String> {
+    pub(super) fn restart_ended(&mut self, id: FaultId, errors: &mut Vec<String>) -> Vec<String> {
         let mut restarted = Vec::new();
         for node in self.targets(id) {
             let host = self.layout.nodes[node].1;
@@ -122,12 +122,12 @@ impl<M: Machines> Injector<M> {
         self.ledger.faults_on(node).filter_map(of_disk).collect()
     }
 
-    fn targets(&self, id: FaultId) -> Vec<usize> {
+    pub(super) fn targets(&self, id: FaultId) -> Vec<usize> {
         self.ledger.get(id).map(|installed| installed.targets.clone()).unwrap_or_default()
     }
 }
 
-fn outcome(done: Outcome, errors: Vec<String>) -> Outcome {
+pub(super) fn outcome(done: Outcome, errors: Vec<String>) -> Outcome {
     if errors.is_empty() { done } else { Outcome::Indeterminate(errors.join("; ")) }
 }
 

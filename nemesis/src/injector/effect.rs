@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Condition, FaultId};
+use crate::data::Harm;
 use crate::disk::Lost;
 use crate::hosts::{Crashed, HostsError};
 
@@ -68,7 +69,7 @@ impl Effect {
 }
 
 /// What was done to the processes and the machine of nodes, counted as read back.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
     pub processes_killed: usize,
     pub processes_stopped: usize,
@@ -76,6 +77,8 @@ pub(super) struct Counts {
     pub machines_gone: usize,
     /// What disks lost.
     pub lost: Lost,
+    /// What was done to data.
+    pub data: Harm,
     /// Only a heal counts these.
     pub processes_running: Option<usize>,
 }
@@ -108,13 +111,14 @@ impl Counts {
         self.lost.files += other.lost.files;
         self.lost.names += other.lost.names;
         self.lost.kept_bytes += other.lost.kept_bytes;
+        self.data = std::mem::take(&mut self.data).plus(other.data);
         if let Some(more) = other.processes_running {
             self.processes_running = Some(self.processes_running.unwrap_or(0) + more);
         }
     }
 
     /// Zeros of other kinds of faults are left out; `processes_running` is there whenever it was counted.
-    fn to_json(self) -> Map<String, Json> {
+    fn to_json(&self) -> Map<String, Json> {
         let lost = |count: u64| Some(count as usize).filter(|count| *count > 0);
         let counts = [
             ("processes_killed", Some(self.processes_killed).filter(|count| *count > 0)),
@@ -125,9 +129,16 @@ impl Counts {
             ("files_that_lost_bytes", lost(self.lost.files)),
             ("names_lost", lost(self.lost.names)),
             ("unsynced_bytes_kept", lost(self.lost.kept_bytes)),
+            ("files_harmed", lost(self.data.files)),
+            ("bytes_harmed", lost(self.data.bytes)),
             ("processes_running", self.processes_running),
         ];
-        counts.into_iter().filter_map(|(name, count)| Some((name.to_owned(), json!(count?)))).collect()
+        let mut json: Map<_, _> =
+            counts.into_iter().filter_map(|(name, count)| Some((name.to_owned(), json!(count?)))).collect();
+        if !self.data.examples.is_empty() {
+            json.insert("harmed".to_owned(), json!(self.data.examples));
+        }
+        json
     }
 }
 
@@ -144,12 +155,15 @@ impl Tally {
         let mut of_node = Map::from_iter([(condition.0.to_owned(), json!(condition.1))]);
         match result {
             Ok(counts) => {
-                self.total.add(counts);
                 of_node.extend(counts.to_json());
+                self.total.add(counts);
             }
             Err(error) => self.errors.push(format!("{node}: {}", with_causes(&error))),
         }
-        self.nodes.insert(node.to_owned(), Json::Object(of_node));
+        match self.nodes.entry(node.to_owned()).or_insert_with(|| json!({})) {
+            Json::Object(so_far) => so_far.extend(of_node),
+            other => *other = Json::Object(of_node),
+        }
     }
 
     /// `outcome` if all went well.

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{Condition, Effect, FaultId, Outcome, condition_of};
+use crate::data::Backup;
 use crate::fault::Fault;
-use crate::hosts::HostId;
+use crate::hosts::{HostId, ResourceReading};
 use crate::wire::{Link, LinkStats};
 
 /// One line of `ledger.jsonl`.
@@ -93,6 +94,10 @@ pub(super) struct Installed {
     pub bit: bool,
     /// How often it hit operations of disks until its heal was begun.
     pub hits: u64,
+    /// What the processes of its nodes used and were limited to when it was installed.
+    pub readings: BTreeMap<usize, ResourceReading>,
+    /// Backups that it took and has not restored yet.
+    pub backups: BTreeMap<usize, Backup>,
     /// Whether its heal was begun: from then on it wants nothing, even if the heal has to be tried again.
     pub healing: bool,
 }
@@ -173,6 +178,31 @@ impl Ledger {
         }
     }
 
+    /// Notes the first reading of a node.
+    pub(super) fn first_reading(&mut self, id: FaultId, node: usize, reading: &ResourceReading) {
+        if let Some(installed) = self.open.get_mut(&id) {
+            installed.readings.entry(node).or_insert_with(|| reading.clone());
+        }
+    }
+
+    /// Keeps a backup until it is used.
+    pub(super) fn keep(&mut self, id: FaultId, node: usize, backup: Backup) {
+        if let Some(installed) = self.open.get_mut(&id) {
+            installed.backups.insert(node, backup);
+        }
+    }
+
+    pub(super) fn backup(&self, id: FaultId, node: usize) -> Option<&Backup> {
+        self.open.get(&id)?.backups.get(&node)
+    }
+
+    /// A backup has been restored.
+    pub(super) fn used(&mut self, id: FaultId, node: usize) {
+        if let Some(installed) = self.open.get_mut(&id) {
+            installed.backups.remove(&node);
+        }
+    }
+
     /// Whether this id was ever installed.
     pub(super) fn knows(&self, id: FaultId) -> bool {
         self.known.contains(&id)
@@ -221,13 +251,14 @@ impl Ledger {
 
     /// A fault that held a node down is about to be gone: those that hold it down from now on bite.
     pub(super) fn hand_over(&mut self, id: FaultId, node: usize) {
-        let Some(gone) = self.open.get(&id).filter(|gone| gone.bit) else { return };
+        let Some(gone) = self.open.get(&id).filter(|gone| gone.bit || is_of_data(&gone.fault)) else { return };
         let (was, rest) = (condition_of(&gone.fault), self.condition(node));
         if rest == Condition::Running || was < Some(rest) {
             return;
         }
         for heir in self.open.values_mut().filter(|installed| !installed.healing) {
-            if condition_of(&heir.fault) == Some(rest) && heir.targets.contains(&node) {
+            // Of faults of data it is the data that tells.
+            if !is_of_data(&heir.fault) && condition_of(&heir.fault) == Some(rest) && heir.targets.contains(&node) {
                 heir.bit = true;
             }
         }
@@ -246,4 +277,9 @@ impl Ledger {
             tracing::warn!(error = &error as &dyn std::error::Error, "the ledger misses a record");
         }
     }
+}
+
+/// Whether a fault does something to data while it holds a node down.
+fn is_of_data(fault: &Fault) -> bool {
+    matches!(fault, Fault::Wipe { .. } | Fault::FileDamage { .. })
 }

@@ -1,11 +1,13 @@
 //! What faults act on.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Condition;
 use crate::clock::{ClockReading, Skew};
+use crate::data::{Backup, Data, FileDamage, Harm};
 use crate::disk::{DiskFault, PowerCut};
-use crate::hosts::{Crashed, HostId, Hosts, HostsError};
+use crate::hosts::{Crashed, HostId, Hosts, HostsError, ResourceLimits, ResourceReading};
 use crate::wire::{Link, LinkStats};
 
 /// Hosts and the network between them, as far as faults are concerned. [`Hosts`] is the real one.
@@ -40,6 +42,19 @@ pub trait Machines {
     fn resume(&self, host: HostId) -> Result<usize, HostsError>;
     /// See [`Hosts::process_count`].
     fn process_count(&self, host: HostId) -> Result<usize, HostsError>;
+
+    /// See [`Hosts::set_resources`].
+    fn set_resources(&self, host: HostId, limits: &ResourceLimits) -> Result<Option<ResourceReading>, HostsError>;
+    /// See [`Hosts::read_resources`].
+    fn read_resources(&self, host: HostId) -> Result<Option<ResourceReading>, HostsError>;
+    /// Removes the data of a host whose processes are down: what is on its simulated disk or, without one, in `dir`.
+    fn wipe(&self, host: HostId, dir: Option<&Path>) -> Result<Harm, HostsError>;
+    /// Damages the same.
+    fn damage(&self, host: HostId, dir: Option<&Path>, damage: &FileDamage) -> Result<Harm, HostsError>;
+    /// Remembers the same, while its processes stand still or are down.
+    fn back_up(&self, host: HostId, dir: Option<&Path>) -> Result<Backup, HostsError>;
+    /// Makes the same what it was; its processes are down.
+    fn roll_back(&self, host: HostId, dir: Option<&Path>, to: &Backup) -> Result<Harm, HostsError>;
 
     /// Pauses, stops, kills or crashes several hosts, as nearly at once as can be; to make them `Running` does nothing. Returns
     /// for each what was hit. Unless it is overridden, one comes after the other.
@@ -116,6 +131,24 @@ impl Machines for Hosts {
     fn process_count(&self, host: HostId) -> Result<usize, HostsError> {
         Hosts::process_count(self, host)
     }
+    fn set_resources(&self, host: HostId, limits: &ResourceLimits) -> Result<Option<ResourceReading>, HostsError> {
+        Hosts::set_resources(self, host, limits)
+    }
+    fn read_resources(&self, host: HostId) -> Result<Option<ResourceReading>, HostsError> {
+        Hosts::read_resources(self, host)
+    }
+    fn wipe(&self, host: HostId, dir: Option<&Path>) -> Result<Harm, HostsError> {
+        data(self, host, dir)?.wipe().map_err(|source| refused("remove", dir, source))
+    }
+    fn damage(&self, host: HostId, dir: Option<&Path>, damage: &FileDamage) -> Result<Harm, HostsError> {
+        data(self, host, dir)?.damage(damage).map_err(|source| refused("damage", dir, source))
+    }
+    fn back_up(&self, host: HostId, dir: Option<&Path>) -> Result<Backup, HostsError> {
+        data(self, host, dir)?.back_up().map_err(|source| refused("back up", dir, source))
+    }
+    fn roll_back(&self, host: HostId, dir: Option<&Path>, to: &Backup) -> Result<Harm, HostsError> {
+        data(self, host, dir)?.roll_back(to).map_err(|source| refused("roll back", dir, source))
+    }
     /// A machine takes tens of milliseconds to die. In a row, the last would see all others gone.
     fn strike(&self, hosts: &[HostId], blow: &Blow) -> Vec<Result<Crashed, HostsError>> {
         let died = |_| Err(HostsError::Host { host: "?".to_owned(), what: "the injector's thread died".to_owned() });
@@ -133,6 +166,21 @@ impl Machines for Hosts {
             started.into_iter().map(end).collect()
         })
     }
+}
+
+/// Where the data of a host is.
+fn data(hosts: &Hosts, host: HostId, dir: Option<&Path>) -> Result<Data, HostsError> {
+    let unknown = || HostsError::Host {
+        host: format!("#{}", host.0),
+        what: "nobody said where its data is, and it has no simulated disk".to_owned(),
+    };
+    let disk = hosts.disk(host).map(Data::Disk);
+    disk.or_else(|| dir.map(|dir| Data::Directory(dir.to_owned()))).ok_or_else(unknown)
+}
+
+fn refused(what: &str, dir: Option<&Path>, source: std::io::Error) -> HostsError {
+    let of = dir.map_or_else(|| "a simulated disk".to_owned(), |dir| dir.display().to_string());
+    HostsError::Io { what: format!("cannot {what} the data in {of}"), source }
 }
 
 macro_rules! forward {
@@ -182,6 +230,24 @@ macro_rules! forward {
             }
             fn process_count(&self, host: HostId) -> Result<usize, HostsError> {
                 (**self).process_count(host)
+            }
+            fn set_resources(&self, host: HostId, limits: &ResourceLimits) -> Result<Option<ResourceReading>, HostsError> {
+                (**self).set_resources(host, limits)
+            }
+            fn read_resources(&self, host: HostId) -> Result<Option<ResourceReading>, HostsError> {
+                (**self).read_resources(host)
+            }
+            fn wipe(&self, host: HostId, dir: Option<&Path>) -> Result<Harm, HostsError> {
+                (**self).wipe(host, dir)
+            }
+            fn damage(&self, host: HostId, dir: Option<&Path>, damage: &FileDamage) -> Result<Harm, HostsError> {
+                (**self).damage(host, dir, damage)
+            }
+            fn back_up(&self, host: HostId, dir: Option<&Path>) -> Result<Backup, HostsError> {
+                (**self).back_up(host, dir)
+            }
+            fn roll_back(&self, host: HostId, dir: Option<&Path>, to: &Backup) -> Result<Harm, HostsError> {
+                (**self).roll_back(host, dir, to)
             }
             fn strike(&self, hosts: &[HostId], blow: &Blow) -> Vec<Result<Crashed, HostsError>> {
                 (**self).strike(hosts, blow)

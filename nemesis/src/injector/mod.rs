@@ -10,6 +10,7 @@
 //!   a link is            cut, slow, lossy … while any installed fault makes it so: Link::and says what both come to
 //!   a clock is           off by all that installed faults want of it
 //!   a disk               misbehaves in every way that an installed fault wants of it
+//!   processes            get the least that any installed fault leaves them
 //!   a node is            crashed, else killed, stopped, paused, while any installed fault makes it so; else running
 //!
 //!   time →              crash n1           kill n1       heal crash          heal kill
@@ -25,7 +26,11 @@
 //! Every [`Effect`] says what was asked and what took effect, as read back: links cut and the packets that they dropped,
 //! processes killed, stopped as the kernel reports it, machines gone, processes that run after the heal. A fault that
 //! changed nothing is [`inert`](Effect::inert). For a link that is known only when it is healed. Packets on a link that
-//! two faults cut are counted for both. A clock is read back by a program on the node; a disk counts its misdeeds.
+//! two faults cut are counted for both. A clock is read back by a program on the node; a disk counts its misdeeds; limits of
+//! processes are read back from the kernel, and the files that are gone or damaged are counted.
+//!
+//! Two things are not undone by healing. Data that is gone or damaged stays so; and a rollback strikes when it is *healed*: it
+//! takes its backup when it is installed, so that what lies between the two is what the node forgets.
 //!
 //! An outcome is never "failed": a fault is installed, or skipped for a reason, or it is not known whether it took
 //! hold, and then it is healed like one that did.
@@ -35,11 +40,13 @@
 
 mod devices;
 mod effect;
+mod keeping;
 mod ledger;
 mod machines;
+mod resources;
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
@@ -66,6 +73,8 @@ pub struct Layout {
     pub nodes: Vec<(String, HostId)>,
     /// The hosts of clients.
     pub clients: Vec<HostId>,
+    /// Where the data of nodes is, by host; of one with a simulated disk it need not be said.
+    pub data: BTreeMap<HostId, PathBuf>,
 }
 
 /// What the nemesis has made of a node, the mildest first.
@@ -129,6 +138,9 @@ impl<M: Machines> Injector<M> {
             Touch::Node(blow) => self.strike(id, &blow, effect),
             Touch::Clock => self.wind(id, effect, Outcome::Installed),
             Touch::Disk => self.spoil(id, effect, Outcome::Installed),
+            Touch::Resources => self.ration(id, effect, None),
+            Touch::Data => self.despoil(id, effect),
+            Touch::Backup => self.back_up(id, effect),
         };
         self.ledger.installed(id, &effect);
         effect
@@ -148,12 +160,15 @@ impl<M: Machines> Injector<M> {
         if !installed.healing {
             self.look_back(id, touch);
         }
+        let so_far = (touch == Touch::Resources).then(|| self.look_at_resources(id));
         self.ledger.heal(id);
         let effect = match touch {
             Touch::Links => self.restore(id, effect),
-            Touch::Node(_) => self.revive(id, effect),
+            Touch::Node(_) | Touch::Data => self.revive(id, effect),
             Touch::Clock => self.wind(id, effect, Outcome::Healed),
             Touch::Disk => self.spoil(id, effect, Outcome::Healed),
+            Touch::Resources => self.ration(id, effect, so_far),
+            Touch::Backup => self.roll_back(id, effect),
         };
         self.ledger.healed(id, &effect);
         effect
@@ -164,7 +179,7 @@ impl<M: Machines> Injector<M> {
         match touch {
             Touch::Clock => self.look_at_clocks(id),
             Touch::Disk => self.ledger.hit(id, self.disk_hits(id)),
-            Touch::Links | Touch::Node(_) => {}
+            Touch::Links | Touch::Node(_) | Touch::Resources | Touch::Data | Touch::Backup => {}
         }
     }
 
@@ -199,6 +214,12 @@ impl<M: Machines> Injector<M> {
         self.layout.nodes.get(node).map_or("?", |(name, _)| name)
     }
 
+    /// A node's host, and where its data is.
+    fn place(&self, node: usize) -> (HostId, Option<&Path>) {
+        let host = self.layout.nodes[node].1;
+        (host, self.layout.data.get(&host).map(PathBuf::as_path))
+    }
+
     fn asked(&self, fault: &Fault, targets: &[usize]) -> Json {
         let targets: Vec<_> = targets.iter().map(|node| self.name(*node)).collect();
         json!({ "fault": fault.name(), "targets": targets, "spec": fault })
@@ -208,7 +229,9 @@ impl<M: Machines> Injector<M> {
         let nodes: Vec<HostId> = self.layout.nodes.iter().map(|(_, host)| *host).collect();
         let links = links(fault, &targets, &nodes, &self.layout.clients);
         let before = self.stats(&links);
-        Installed { fault: fault.clone(), targets, links, before, bit: false, hits: 0, healing: false }
+        let (readings, backups) = (BTreeMap::new(), BTreeMap::new());
+        let fault = fault.clone();
+        Installed { fault, targets, links, before, readings, backups, bit: false, hits: 0, healing: false }
     }
 
     /// What these links have done, in all.
@@ -353,6 +376,11 @@ enum Touch {
     Node(Blow),
     Clock,
     Disk,
+    Resources,
+    /// What a node has kept, while it is down.
+    Data,
+    /// What a node has kept, when the fault is healed.
+    Backup,
 }
 
 fn touch_of(fault: &Fault) -> Touch {
@@ -360,11 +388,14 @@ fn touch_of(fault: &Fault) -> Touch {
     match fault {
         Fault::Pause { .. } => node(Condition::Paused),
         Fault::Stop { .. } => node(Condition::Stopped),
-        Fault::Kill { .. } => node(Condition::Killed),
+        Fault::Kill { .. } | Fault::CrashLoop { .. } => node(Condition::Killed),
         Fault::Crash { .. } => node(Condition::Crashed),
         Fault::PowerCut { cut, .. } => Touch::Node(Blow { to: Condition::Crashed, cut: *cut }),
         Fault::Clock { .. } => Touch::Clock,
         Fault::Disk { .. } => Touch::Disk,
+        Fault::Resources { .. } => Touch::Resources,
+        Fault::Wipe { .. } | Fault::FileDamage { .. } => Touch::Data,
+        Fault::Rollback { .. } => Touch::Backup,
         Fault::PartitionOne { .. }
         | Fault::PartitionHalves { .. }
         | Fault::PartitionSide { .. }
@@ -381,7 +412,8 @@ fn touch_of(fault: &Fault) -> Touch {
 fn condition_of(fault: &Fault) -> Option<Condition> {
     match touch_of(fault) {
         Touch::Node(blow) => Some(blow.to),
-        Touch::Links | Touch::Clock | Touch::Disk => None,
+        Touch::Data => Some(Condition::Killed),
+        Touch::Links | Touch::Clock | Touch::Disk | Touch::Resources | Touch::Backup => None,
     }
 }
 

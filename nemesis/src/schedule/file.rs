@@ -22,6 +22,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::amounts::Time;
+use super::generate::CrashLoop;
 use super::raw::{Names, RawSchedule, RawStep};
 use super::{Action, Heal, Moment, Repeat, Schedule, Severity, Step, Trigger};
 use crate::fault::{Fault, FaultName, LinkKind, Target};
@@ -103,15 +104,18 @@ impl Reader<'_> {
                 return Err(self.error(raw.span(), what, "add fault = \"…\" or heal = \"…\""));
             }
         };
+        let usual = CrashLoop::usual_of(&action);
         let repeat = (step.every.is_some() || step.times.is_some())
-            .then_some(Repeat { every_ms: step.every.map(|Time(ms)| ms), times: step.times });
+            .then_some(Repeat { every_ms: step.every.map(|Time(ms)| ms), times: step.times })
+            .or(usual.map(CrashLoop::repeat));
+        let lasts = step.lasts.as_ref().map(|time| time.get_ref().0);
         Ok(Step {
             name: step.name.as_ref().map(|name| name.get_ref().clone()),
             when: self.trigger(raw, earlier)?,
             after_ms: step.after.map_or(0, |Time(ms)| ms),
             until: self.until(raw, &action)?,
             action,
-            for_ms: step.lasts.as_ref().map(|time| time.get_ref().0),
+            for_ms: lasts.or(usual.filter(|_| step.ends().is_empty()).map(|usual| usual.down_ms)),
             repeat,
         })
     }
@@ -282,6 +286,15 @@ impl Reader<'_> {
             FaultName::PartitionRing => Fault::PartitionRing { order: self.order(step)? },
             FaultName::PartitionRandom => Fault::PartitionMatrix { links: self.links(step, name)? },
             FaultName::Stop => Fault::Stop { target: self.target(step, name)? },
+            FaultName::CrashLoop => Fault::CrashLoop { target: self.target(step, name)? },
+            FaultName::CpuThrottle | FaultName::MemoryLimit | FaultName::DescriptorLimit => {
+                Fault::Resources { target: self.target(step, name)?, shortage: self.shortage(step, fault)? }
+            }
+            FaultName::Wipe => Fault::Wipe { target: self.target(step, name)? },
+            FaultName::Rollback => Fault::Rollback { target: self.target(step, name)? },
+            FaultName::FileDamage => {
+                Fault::FileDamage { target: self.target(step, name)?, damage: self.file_damage(step)? }
+            }
             FaultName::Slow => self.link(step, LinkKind::Slow)?,
             FaultName::Jitter => self.link(step, LinkKind::Jitter)?,
             FaultName::Lossy => self.link(step, LinkKind::Lossy)?,
@@ -437,6 +450,11 @@ fn fields(fault: FaultName) -> &'static [&'static str] {
         FaultName::Hold | FaultName::Reset => &["target", "fallback", "peers", "direction"],
         FaultName::Flapping => &["target", "fallback", "peers", "direction", "down", "up"],
         FaultName::PowerCut => &["target", "fallback", "mode", "keep", "seed"],
+        FaultName::CrashLoop | FaultName::Wipe | FaultName::Rollback => &["target", "fallback"],
+        FaultName::CpuThrottle => &["target", "fallback", "cpu"],
+        FaultName::MemoryLimit => &["target", "fallback", "headroom-bytes"],
+        FaultName::DescriptorLimit => &["target", "fallback", "headroom"],
+        FaultName::FileDamage => &["target", "fallback", "damage", "path", "count", "seed"],
         FaultName::ClockJump => &["target", "fallback", "by"],
         FaultName::ClockDrift => &["target", "fallback", "ppm"],
         FaultName::ClockStrobe => &["target", "fallback", "by", "period"],

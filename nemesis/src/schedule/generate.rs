@@ -6,15 +6,17 @@
 //!
 //! One fault at a time: the next comes after the last was healed. Faults of processes and machines hit one node half of
 //! the time, a random group a quarter of the time, all nodes a quarter of the time; a cluster that cannot come back when
-//! all of it was down is broken, and rarely tested. [`Intervals::max_down`] bounds it where that is too much.
+//! all of it was down is broken, and rarely tested. [`Intervals::max_down`] bounds it where that is too much. A crash loop is one
+//! step that is repeated while its turn lasts.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Schedule, Step};
+use super::{Action, Repeat, Schedule, Step};
+use crate::data::{DamageKind, FileDamage};
 use crate::disk::{CutMode, DiskFault, Effect, ErrorKind, FILLING, Operation, PowerCut, WRITING};
-use crate::fault::{ClockFault, Direction, Fault, FaultName, LinkKind, Peers, Reach, Target};
+use crate::fault::{ClockFault, Direction, Fault, FaultName, LinkKind, Peers, Reach, Shortage, Target};
 use crate::seed::{ChaCha8Rng, Seed};
 use crate::wire::{Link, Shape};
 use rand::Rng;
@@ -92,7 +94,7 @@ pub(super) struct Lane {
 /// What a fault is drawn for.
 pub(super) struct Cluster {
     node_count: usize,
-    /// The nodes whose disks may lie, confuse and forget in the whole schedule: a minority. What they lose is lost for
+    /// The nodes whose disks may lie, confuse and forget, and whose data may be gone, old or damaged, in the whole schedule: a minority. What they lose is lost for
     /// good, and no cluster promises anything once most of its disks have lost something.
     victims: Vec<usize>,
 }
@@ -133,8 +135,48 @@ pub(super) fn cycles(lane: Lane, from_ms: u64, until_ms: u64, intervals: &Interv
         }
         let name = deal(&mut deck, &names, &mut order);
         let mut draws = seed.stream(&format!("{prefix}schedule step {}", steps.len()));
-        steps.push(Step::inject(at, draw(name, &cluster, intervals.max_down, &mut draws), for_ms));
+        let fault = draw(name, &cluster, intervals.max_down, &mut draws);
+        steps.push(match name {
+            FaultName::CrashLoop => CrashLoop::drawn(&mut draws, for_ms).step(at, fault),
+            _ => Step::inject(at, fault, for_ms),
+        });
         at += for_ms + quiet_ms;
+    }
+}
+
+/// A kill that is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CrashLoop {
+    /// How long the node is down each time.
+    pub down_ms: u64,
+    /// How long until it is killed again.
+    every_ms: u64,
+    times: u32,
+}
+
+impl CrashLoop {
+    /// What it is unless somebody says more.
+    const USUAL: CrashLoop = CrashLoop { down_ms: 150, every_ms: 400, times: 5 };
+
+    /// What is usual, for a step that injects one.
+    pub(super) fn usual_of(action: &Action) -> Option<CrashLoop> {
+        matches!(action, Action::Inject(Fault::CrashLoop { .. })).then_some(CrashLoop::USUAL)
+    }
+
+    /// At least two turns, all within so much time.
+    fn drawn(rng: &mut ChaCha8Rng, for_ms: u64) -> CrashLoop {
+        let (down_ms, up_ms) = (between(rng, (50, 200)), between(rng, (100, 300)));
+        let every_ms = (down_ms + up_ms).min(for_ms / 2).max(1);
+        let times = (for_ms / every_ms).clamp(2, 1000) as u32;
+        CrashLoop { down_ms: down_ms.min(every_ms / 2).max(1), every_ms, times }
+    }
+
+    pub(super) fn repeat(self) -> Repeat {
+        Repeat { every_ms: Some(self.every_ms), times: Some(self.times) }
+    }
+
+    fn step(self, at_ms: u64, fault: Fault) -> Step {
+        Step { repeat: Some(self.repeat()), ..Step::inject(at_ms, fault, self.down_ms) }
     }
 }
 
@@ -206,6 +248,19 @@ fn draw(name: FaultName, cluster: &Cluster, max_down: Option<usize>, rng: &mut C
         FaultName::Hold => bad_links(rng, node_count, LinkKind::Hold),
         FaultName::Reset => bad_links(rng, node_count, LinkKind::Reset),
         FaultName::Flapping => bad_links(rng, node_count, LinkKind::Flapping),
+        FaultName::CrashLoop => Fault::CrashLoop { target: some(rng, node_count, max_down) },
+        FaultName::CpuThrottle => {
+            shortage(rng, node_count, max_down, |rng| Shortage::Cpu { percent: between(rng, (2, 40)) as u8 })
+        }
+        FaultName::MemoryLimit => {
+            shortage(rng, node_count, max_down, |rng| Shortage::Memory { headroom: between(rng, (1, 64)) << 20 })
+        }
+        FaultName::DescriptorLimit => {
+            shortage(rng, node_count, max_down, |rng| Shortage::Descriptors { headroom: below(rng, 21) })
+        }
+        FaultName::Wipe => Fault::Wipe { target: victims(rng, cluster) },
+        FaultName::Rollback => Fault::Rollback { target: victims(rng, cluster) },
+        FaultName::FileDamage => Fault::FileDamage { target: victims(rng, cluster), damage: file_damage(rng) },
         FaultName::Stop => Fault::Stop { target: some(rng, node_count, max_down) },
         FaultName::PowerCut => Fault::PowerCut { target: some(rng, node_count, max_down), cut: power_cut(rng) },
         FaultName::ClockJump => clock(rng, node_count, jump),
@@ -349,14 +404,35 @@ fn disk(
     Fault::Disk { target, misbehaves: DiskFault { seed: rng.next_u64() >> 12, ..misbehaves(rng) } }
 }
 
-/// One of the victims half of the time, else all of them.
+/// Disks of victims.
 fn hostile(rng: &mut ChaCha8Rng, cluster: &Cluster, misbehaves: fn(&mut ChaCha8Rng) -> DiskFault) -> Fault {
+    let target = victims(rng, cluster);
+    Fault::Disk { target, misbehaves: DiskFault { seed: rng.next_u64() >> 12, ..misbehaves(rng) } }
+}
+
+/// One of them half of the time, else all.
+fn victims(rng: &mut ChaCha8Rng, cluster: &Cluster) -> Target {
     let one = cluster.victims[index(rng, cluster.victims.len())];
-    let target = match below(rng, 2) {
+    match below(rng, 2) {
         0 => Target::Node(one),
         _ => Target::Nodes(cluster.victims.clone()),
-    };
-    Fault::Disk { target, misbehaves: DiskFault { seed: rng.next_u64() >> 12, ..misbehaves(rng) } }
+    }
+}
+
+/// One piece to eight, anywhere.
+fn file_damage(rng: &mut ChaCha8Rng) -> FileDamage {
+    let kind = DamageKind::ALL[index(rng, DamageKind::ALL.len())];
+    FileDamage { kind, path: None, count: between(rng, (1, 8)), seed: rng.next_u64() >> 12 }
+}
+
+fn shortage(
+    rng: &mut ChaCha8Rng,
+    node_count: usize,
+    max_down: Option<usize>,
+    of: fn(&mut ChaCha8Rng) -> Shortage,
+) -> Fault {
+    let target = some(rng, node_count, max_down);
+    Fault::Resources { target, shortage: of(rng) }
 }
 
 fn disk_error(rng: &mut ChaCha8Rng) -> DiskFault {

@@ -8,6 +8,7 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
 use super::amounts::{Share, Short, Signed, Time};
+use crate::data::DamageKind;
 use crate::disk::{ErrorKind, Operation};
 use crate::fault::{Direction, Peers};
 use crate::wire::Shape;
@@ -76,6 +77,12 @@ pub struct RawStep {
     pub at_most: Option<Spanned<u64>>,
     pub bits: Option<Spanned<u32>>,
 
+    pub cpu: Option<Spanned<Share>>,
+    pub headroom: Option<Spanned<u64>>,
+    pub headroom_bytes: Option<Spanned<u64>>,
+    pub damage: Option<Spanned<DamageKind>>,
+    pub count: Option<Spanned<u64>>,
+
     #[serde(rename = "for")]
     pub lasts: Option<Spanned<Time>>,
     pub until_operations: Option<Spanned<u64>>,
@@ -127,6 +134,11 @@ impl RawStep {
             ("probability", at(&self.probability)),
             ("at-most", at(&self.at_most)),
             ("bits", at(&self.bits)),
+            ("cpu", at(&self.cpu)),
+            ("headroom", at(&self.headroom)),
+            ("headroom-bytes", at(&self.headroom_bytes)),
+            ("damage", at(&self.damage)),
+            ("count", at(&self.count)),
         ]
     }
 

@@ -15,8 +15,8 @@
 //! Testing* (Groce et al., ISSTA 2012): a fault that is always there can hide what its absence would show.
 //!
 //! **A budget.** Where several lanes run, processes, machines and disks are hit in a minority of nodes at a time; and disks
-//! that lie or forget are those of one minority in the whole schedule, whatever the rhythm: no cluster promises
-//! anything once most of its disks have lost something.
+//! that lie or forget, and data that is lost, old or damaged, are those of one minority in the whole schedule, whatever the
+//! rhythm: no cluster promises anything once most of its disks have lost something.
 
 use serde::{Deserialize, Serialize};
 
@@ -208,7 +208,9 @@ mod tests {
             crate::fault::expand("hostile").expect("a group").into_iter().map(|fault| (fault, 1)).collect();
         for seed in 0..20 {
             let schedule = drawn(seed, Rhythm::Dense, &hostile, 60_000);
-            let disks = schedule.faults().filter(|fault| fault.family() == "disk");
+            let of_disks =
+                |fault: &&crate::fault::Fault| ["disk", "wipe", "rollback", "file"].contains(&fault.family());
+            let disks = schedule.faults().filter(of_disks);
             let hit: std::collections::BTreeSet<_> = disks.flat_map(|fault| fault.resolve(5, None)).collect();
             assert_eq!(hit.len(), 2);
         }

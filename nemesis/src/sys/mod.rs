@@ -8,7 +8,7 @@
 //! - [`process`]: clone into new namespaces, process descriptors, the state of a child before exec.
 //! - [`seqpacket`]: messages with descriptors over a local socket, with deadlines.
 //! - [`tun`]: a TUN device and its descriptor.
-//! - [`limits`]: of this process.
+//! - [`limits`]: of this process and of others.
 //! - [`mapping`]: memory shared with other processes.
 //! - [`memory`]: the memory of other processes.
 //! - [`ptrace`](self::ptrace): stopping threads, their registers.

@@ -201,6 +201,12 @@ pub(crate) fn page_bytes() -> u64 {
     u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
+/// Steps of the kernel's account of processor time, a second.
+pub(crate) fn ticks_per_second() -> u64 {
+    // SAFETY: no pointers.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok().filter(|ticks| *ticks > 0).unwrap_or(100)
+}
+
 /// Closes every descriptor above standard error: whatever the program's parent left open must not reach the hosts.
 pub(crate) fn close_inherited() {
     // SAFETY: called as the very first act of a fresh program, when nothing in it owns a descriptor yet. Kernels

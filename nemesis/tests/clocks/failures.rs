@@ -54,9 +54,9 @@ fn a_program_that_cannot_open_the_page_is_reported(rung: Rung) {
     lab.set(0, HOUR);
     // No descriptor is free in it.
     lab.spawn(0, &["sh", "-c", &format!("ulimit -n 3; exec {}", argv[0])]);
+    lab.expect_offset(0, "uncovered", |_| 0);
     let expected = Uncovered::Failed { step: InjectionStep::OpenPage, errno: Some(24) };
     assert_eq!(reason(&lab), expected);
-    lab.expect_offset(0, "uncovered", |_| 0);
 }
 
 fn a_program_that_left_the_page_behind_is_reported(rung: Rung) {

@@ -8,17 +8,20 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nemesis::hosts::{HostId, Rung};
+use nemesis::clock::Skew;
+use nemesis::disk::{DiskFault, DiskSpec, Effect, Operation};
+use nemesis::hosts::{HostId, HostSpec, ProcessSpec, ResourceLimits, Rung};
 use nemesis::wire::Link;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::lab::{Lab, Scratch};
+use crate::lab::{Lab, Scratch, wait_until};
 use crate::peers;
 use crate::runner::Test;
 
 pub const TESTS: &[Test] = &[
     ("a_killed_controller_leaves_nothing", a_killed_controller_leaves_nothing),
+    ("a_controller_killed_amid_faults_of_all_kinds_leaves_nothing", a_controller_killed_amid_faults_leaves_nothing),
     ("a_killed_zygote_takes_all_hosts_with_it", a_killed_zygote_takes_all_hosts_with_it),
     ("dropping_hosts_is_quick_and_leaves_nothing", dropping_hosts_is_quick_and_leaves_nothing),
 ];
@@ -52,6 +55,54 @@ pub fn victim(rung: &str, dir: &str) {
     drop(lab);
     println!("{}", began.elapsed().as_millis());
     std::io::stdin().read_line(&mut line).expect("an end");
+}
+
+/// Another controller that dies: its nodes have the wrong time, hang in their disks, are throttled and short of memory.
+pub fn sick_victim(rung: &str, dir: &str) {
+    let rung = Rung::ALL.into_iter().find(|r| r.name() == rung).expect("a rung");
+    let equip = |dir: &Scratch, spec: HostSpec| {
+        let path = dir.path(&format!("disk-{}", spec.name));
+        fs::create_dir_all(&path).expect("a directory");
+        HostSpec { clock: true, disk: Some(DiskSpec::new(path)), ..spec }
+    };
+    let lab = match Lab::equipped(rung, 4, 1, Scratch::existing(Path::new(dir)), equip) {
+        Ok(lab) => lab,
+        Err(lacking) => return println!("{lacking}"),
+    };
+    let mark = std::env::var(MARK).expect("a mark");
+    let throttled = ResourceLimits { cpu_percent: Some(5), ..ResourceLimits::default() };
+    let limited = ResourceLimits { memory_headroom: Some(1 << 20), descriptor_headroom: Some(2), ..throttled };
+    for host in 0..4 {
+        let dir = lab.dir.path(&format!("disk-{}", crate::lab::name(host)));
+        let mut process = ProcessSpec { dir, ..lab.process(host, &["write"]) };
+        process.env.insert(MARK.to_owned(), mark.clone());
+        lab.hosts.spawn(HostId(host), process).expect("a process");
+        lab.wait_said(host, "written 3 true");
+    }
+    for host in 0..4 {
+        lab.hosts.set_clock(HostId(host), &Skew { jump_ns: 3_600_000_000_000, ..Skew::default() }).expect("a clock");
+        lab.hosts.set_resources(HostId(host), if host % 2 == 0 { &throttled } else { &limited }).expect("limits");
+    }
+    let hang = DiskFault::new(Effect::Hang).on(&[Operation::Write, Operation::Fsync]);
+    for host in [1, 2] {
+        let disk = lab.hosts.disk(HostId(host)).expect("a disk");
+        disk.set_faults(std::slice::from_ref(&hang)).expect("a fault");
+        wait_until("an operation that hangs", || disk.stats().waiting > 0);
+    }
+    lab.hosts.pause(HostId(3)).expect("paused");
+    let before = lab.hosts.read_resources(HostId(0)).expect("a reading").expect("it is up").stops;
+    wait_until("turns", || {
+        lab.hosts.read_resources(HostId(0)).is_ok_and(|now| now.is_some_and(|now| now.stops > before + 3))
+    });
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).expect("an end");
+}
+
+fn a_controller_killed_amid_faults_leaves_nothing(rung: Rung) {
+    let mut victim = Victim::playing(rung, "sick-victim").unwrap_or_else(|lacking| crate::runner::skip(lacking));
+    victim.child.kill().expect("kill");
+    assert_eq!(victim.child.wait().expect("wait").signal(), Some(9));
+    victim.nothing_left_but(0);
 }
 
 fn a_killed_controller_leaves_nothing(rung: Rung) {
@@ -98,16 +149,24 @@ struct Victim {
 
 impl Victim {
     fn start(rung: Rung) -> Victim {
+        Victim::playing(rung, "victim").expect("a victim")
+    }
+
+    /// The error is what it lacks here.
+    fn playing(rung: Rung, part: &str) -> Result<Victim, String> {
         let dir = Scratch::new();
         let (mounts, devices) = (mounts(), names("/sys/class/net"));
         let mark = dir.path("").display().to_string();
         let mut command = Command::new("/proc/self/exe");
-        command.arg0("victim").args([peers::ARGUMENT, "victim", rung.name(), &mark]).env(MARK, &mark);
+        command.arg0("victim").args([peers::ARGUMENT, part, rung.name(), &mark]).env(MARK, &mark);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a victim");
         let out = BufReader::new(child.stdout.take().expect("its output"));
         let (namespaces, witnesses) = (BTreeSet::new(), BTreeSet::new());
         let mut victim = Victim { child, out, dir, mark, mounts, devices, namespaces, witnesses };
-        assert_eq!(victim.says(), "ready");
+        let said = victim.says();
+        if said != "ready" {
+            return Err(said);
+        }
         let processes = victim.processes();
         // Itself, the zygote, three agents, and three families of three.
         assert!(processes.len() >= 5, "{processes:?}");
@@ -116,7 +175,7 @@ impl Victim {
         victim.namespaces.retain(|namespace| !own.contains(namespace));
         assert!(victim.namespaces.len() >= 3 * 5, "{:?}", victim.namespaces);
         victim.witnesses = pids().filter_map(|pid| Some((pid.clone(), alive_since(&pid)?))).collect();
-        victim
+        Ok(victim)
     }
 
     fn says(&mut self) -> String {

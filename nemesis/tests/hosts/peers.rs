@@ -33,6 +33,8 @@ pub fn run_if_asked() -> Option<ExitCode> {
         ["masked", rung] => crate::odd::masked(rung),
         ["start", rung] => crate::odd::forgetful(rung),
         ["victim", rung, dir] => crate::leftovers::victim(rung, dir),
+        ["sick-victim", rung, dir] => crate::leftovers::sick_victim(rung, dir),
+        ["write"] => write(),
         ["exit", code] => return Some(ExitCode::from(number(code) as u8)),
         ref other => panic!("no part {other:?}"),
     }
@@ -158,6 +160,20 @@ fn family(count: u64) {
     let children: Vec<_> =
         (0..count).map(|_| Command::new(&me).args([ARGUMENT, "sleep"]).spawn().expect("a child")).collect();
     children.into_iter().for_each(|mut child| drop(child.wait()));
+}
+
+/// Writes and flushes for ever, and computes beside it.
+fn write() {
+    std::thread::spawn(|| {
+        loop {
+            std::hint::spin_loop()
+        }
+    });
+    for number in 0u64.. {
+        let written =
+            std::fs::write("file", number.to_le_bytes()).and_then(|()| std::fs::File::open("file")?.sync_all());
+        say(format!("written {number} {}", written.is_ok()));
+    }
 }
 
 /// Does not hear SIGTERM.

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use nemesis::clock::{ClockReading, Coverage, ProcessClock, Skew, Variant};
+use nemesis::data::{Backup, FileDamage, Harm};
 use nemesis::disk::{DiskFault, Lost, PowerCut};
 use nemesis::fault::Fault;
-use nemesis::hosts::{Crashed, HostId, HostsError};
+use nemesis::hosts::{Crashed, HostId, HostsError, ProcessResources, ResourceLimits, ResourceReading, Usage};
 use nemesis::injector::{Effect, FaultId, Injector, Layout, Machines};
 use nemesis::wire::{Link, LinkStats};
 
@@ -26,6 +27,10 @@ struct State {
     stubborn_clocks: bool,
     disks: BTreeMap<HostId, Vec<(DiskFault, u64)>>,
     processes: BTreeMap<HostId, Processes>,
+    limits: BTreeMap<HostId, ResourceLimits>,
+    stops: BTreeMap<HostId, u64>,
+    /// What each node has kept.
+    data: BTreeMap<HostId, String>,
     refuses: BTreeSet<&'static str>,
     done: Vec<String>,
     watched: Option<PathBuf>,
@@ -92,6 +97,48 @@ impl Fake {
     /// From now on clocks are what the machine's is, whatever they are set to.
     pub fn clocks_do_not_follow(&self) {
         self.0.borrow_mut().stubborn_clocks = true;
+    }
+
+    /// What limits this node's processes.
+    pub fn limits(&self, node: usize) -> ResourceLimits {
+        self.0.borrow().limits.get(&HostId(node)).copied().unwrap_or_default()
+    }
+
+    /// This node writes something down; a process that stands still or is dead writes nothing.
+    pub fn write(&self, node: usize, text: &str) {
+        assert_eq!(self.is(node), "running");
+        self.0.borrow_mut().data.entry(HostId(node)).or_default().push_str(text);
+    }
+
+    /// What this node has kept.
+    pub fn kept(&self, node: usize) -> String {
+        self.0.borrow().data.get(&HostId(node)).cloned().unwrap_or_default()
+    }
+
+    fn reading(&self, host: HostId) -> Option<ResourceReading> {
+        let state = self.0.borrow();
+        let limits = state.limits.get(&host).copied().unwrap_or_default();
+        let usage = |limit: Option<u64>| Usage { used: 3, limit: limit.map(|more| 3 + more), lowered: limit.is_some() };
+        let process = ProcessResources {
+            pid: 2,
+            main: true,
+            memory: usage(limits.memory_headroom),
+            descriptors: usage(limits.descriptor_headroom),
+        };
+        let count = state.processes.get(&host).map_or(0, |processes| processes.count);
+        let stops = state.stops.get(&host).copied().unwrap_or(0);
+        let reading = ResourceReading { stops, processes: vec![process; count], ..ResourceReading::default() };
+        (!state.gone.contains(&host)).then_some(reading)
+    }
+
+    /// Files of a node whose processes must be down are changed; how many bytes are others now.
+    fn change(&self, what: &'static str, host: HostId, to: &str) -> Result<Harm, HostsError> {
+        let mut state = self.call(what, host)?;
+        let up = state.processes.get(&host).is_some_and(|processes| processes.count > 0);
+        assert!(!up || state.gone.contains(&host), "{what}: no process may be there");
+        let before = state.data.insert(host, to.to_owned()).unwrap_or_default();
+        let bytes = before.len().abs_diff(to.len()) as u64;
+        Ok(Harm { files: u64::from(before != to), bytes, examples: Vec::new() })
     }
 
     /// The process of this node ends by itself.
@@ -225,6 +272,35 @@ impl Machines for Fake {
             processes.count
         }))
     }
+    fn set_resources(&self, host: HostId, limits: &ResourceLimits) -> Result<Option<ResourceReading>, HostsError> {
+        let mut state = self.call("set_resources", host)?;
+        if limits.cpu_percent.is_some() && state.processes.get(&host).is_some_and(|processes| processes.count > 0) {
+            *state.stops.entry(host).or_default() += 1;
+        }
+        state.limits.insert(host, *limits);
+        drop(state);
+        Ok(self.reading(host))
+    }
+    fn read_resources(&self, host: HostId) -> Result<Option<ResourceReading>, HostsError> {
+        drop(self.call("read_resources", host)?);
+        Ok(self.reading(host))
+    }
+    fn wipe(&self, host: HostId, _: Option<&Path>) -> Result<Harm, HostsError> {
+        self.change("wipe", host, "")
+    }
+    fn damage(&self, host: HostId, _: Option<&Path>, damage: &FileDamage) -> Result<Harm, HostsError> {
+        let to = self.kept(host.0).replacen('a', "?", damage.count as usize);
+        self.change("damage", host, &to)
+    }
+    fn back_up(&self, host: HostId, _: Option<&Path>) -> Result<Backup, HostsError> {
+        let state = self.call("back_up", host)?;
+        let moving = state.processes.get(&host).is_some_and(|processes| processes.count > 0 && !processes.stopped);
+        assert!(!moving || state.gone.contains(&host), "what is written to is not copied");
+        Ok(Backup::new(state.data.get(&host).cloned().unwrap_or_default()))
+    }
+    fn roll_back(&self, host: HostId, _: Option<&Path>, to: &Backup) -> Result<Harm, HostsError> {
+        self.change("roll_back", host, to.get::<String>().expect("a backup of these machines"))
+    }
     fn process_count(&self, host: HostId) -> Result<usize, HostsError> {
         Ok(self.0.borrow().processes.get(&host).map_or(0, |processes| processes.count))
     }
@@ -235,6 +311,7 @@ pub fn layout(node_count: usize) -> Layout {
     Layout {
         nodes: (0..node_count).map(|node| (format!("n{}", node + 1), HostId(node))).collect(),
         clients: vec![HostId(node_count), HostId(node_count + 1)],
+        ..Layout::default()
     }
 }
 

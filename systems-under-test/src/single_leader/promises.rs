@@ -12,15 +12,18 @@ use super::replica::rules::{Failover, Replication};
 use crate::contract::{Contract, Promise};
 
 /// Faults that make followers miss their leader, or a leader its followers: families of the harness's faults.
-const FAILOVER: &[&str] = &["partition", "link", "stop", "kill", "crash", "pause", "disk"];
+const FAILOVER: &[&str] = &["partition", "link", "stop", "kill", "crash", "pause", "disk", "resources"];
 /// Faults under which a leader that was replaced may still answer reads for a while.
-const OLD_LEADER: &[&str] = &["partition", "link", "pause"];
+const OLD_LEADER: &[&str] = &["partition", "link", "pause", "resources"];
 /// Faults under which a client cannot open a connection to a node; one whose disk fails ends itself.
-const UNREACHABLE: &[&str] = &["clients-cut", "stop", "kill", "crash", "disk"];
+const UNREACHABLE: &[&str] = &["clients-cut", "stop", "kill", "crash", "disk", "resources"];
 /// What an operator may do.
 const PROMOTE: &[&str] = &["promote"];
 
-/// Its messages have no checksum of their own, and what it has fsynced it believes in.
+/// Its messages have no checksum of their own, and what it has fsynced it believes in. A node that comes back with less than it
+/// had (wiped, rolled back, a damaged end of its log) lacks what it was a copy of, and votes as if it had never voted: with
+/// two copies and a majority of votes, one such node is enough for a leader that knows nothing of what was acknowledged, or
+/// for two of one epoch. A log that is damaged in its middle keeps its node from starting, so that not even recovery holds.
 const HOSTILE: &str = "it trusts TCP with its messages and fsync with its log: changed on the way, or lost behind its back, is \
                        changed or lost";
 
@@ -168,6 +171,14 @@ mod tests {
             assert!(!degraded.promises(Guarantee::Durability, &["partition"]));
             assert!(degraded.promises(Guarantee::Durability, &["clients-cut"]));
         }
+    }
+
+    #[test]
+    fn too_little_of_everything_is_survived_where_failover_is() {
+        let semi = contract_of(&[("replication", "semi-sync")], 3);
+        assert!(semi.promises(Guarantee::Durability, &["resources"]));
+        assert!(!semi.promises(Guarantee::CounterBounds, &["resources"]), "a leader that stood still may answer late");
+        assert!(!contract_of(&[], 3).promises(Guarantee::MonotonicReads, &["resources"]));
     }
 
     #[test]

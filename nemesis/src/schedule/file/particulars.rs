@@ -4,10 +4,14 @@ use toml::Spanned;
 
 use super::{RawStep, Reader, ScheduleError, Target};
 use crate::clock::Skew;
+use crate::data::{DamageKind, FileDamage};
 use crate::disk::{CutMode, DiskFault, Effect, ErrorKind, FILLING, Operation, PowerCut, WRITING};
-use crate::fault::{ClockFault, Fault, FaultName, LinkKind, Reach};
+use crate::fault::{ClockFault, Fault, FaultName, LinkKind, Reach, Shortage};
 use crate::schedule::amounts::{Share, Short};
 use crate::wire::Link;
+
+/// More is no damage but another file.
+const MOST_DAMAGE: u64 = 10_000;
 
 impl Reader<'_> {
     /// Bad links; of all nodes, among nodes, both ways, unless it is said otherwise.
@@ -81,6 +85,37 @@ impl Reader<'_> {
             return Err(self.error(keep.span(), what, "remove `keep`, or change the mode"));
         }
         Ok(PowerCut { mode, seed: number(&step.seed, 0) })
+    }
+
+    /// Of what there is too little.
+    pub(super) fn shortage(&self, step: &RawStep, fault: FaultName) -> Result<Shortage, ScheduleError> {
+        Ok(match fault {
+            FaultName::MemoryLimit => Shortage::Memory { headroom: number(&step.headroom_bytes, 16 << 20) },
+            FaultName::DescriptorLimit => Shortage::Descriptors { headroom: number(&step.headroom, 10) },
+            _ => {
+                let ppm = step.cpu.as_ref().map_or(200_000, |share| share.get_ref().0);
+                let percent = u8::try_from(ppm / 10_000).ok().filter(|percent| (1..=99).contains(percent));
+                let place = step.cpu.as_ref().map_or(0..0, Spanned::span);
+                let what = "a throttle leaves between 1% and 99%, in whole percents".to_owned();
+                let remedy = "give another share, such as cpu = \"20%\"; or use fault = \"pause\"";
+                let whole = percent.filter(|percent| u32::from(*percent) * 10_000 == ppm);
+                Shortage::Cpu { percent: whole.ok_or_else(|| self.error(place, what, remedy))? }
+            }
+        })
+    }
+
+    /// Which files are damaged, and how: one bit of any, unless it is said.
+    pub(super) fn file_damage(&self, step: &RawStep) -> Result<FileDamage, ScheduleError> {
+        if let Some(count) = step.count.as_ref().filter(|count| !(1..=MOST_DAMAGE).contains(count.get_ref())) {
+            let what = format!("{} pieces of damage", count.get_ref());
+            return Err(self.error(count.span(), what, &format!("give a count from 1 to {MOST_DAMAGE}")));
+        }
+        Ok(FileDamage {
+            kind: step.damage.as_ref().map_or(DamageKind::FlipBits, |kind| *kind.get_ref()),
+            path: step.path.as_ref().map(|path| path.get_ref().clone()),
+            count: number(&step.count, 1),
+            seed: number(&step.seed, 0),
+        })
     }
 
     /// In which way a disk misbehaves.
