@@ -22,7 +22,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::amounts::Time;
-use super::generate::CrashLoop;
+use super::crash_loop::CrashLoop;
 use super::raw::{Names, RawSchedule, RawStep};
 use super::{Action, Heal, Moment, Repeat, Schedule, Severity, Step, Trigger};
 use crate::fault::{Fault, FaultName, LinkKind, Target};

@@ -17,6 +17,8 @@
 //! same moment than triggers by time do.
 
 mod amounts;
+mod crash_loop;
+mod draw;
 mod driver;
 mod file;
 mod generate;

@@ -21,7 +21,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Schedule;
-use super::generate::{Intervals, Lane, below, between, cycles, generate_weighted, shuffle};
+use super::draw::{below, between, shuffle};
+use super::generate::{Intervals, Lane, cycles, generate_weighted};
 use crate::fault::FaultName;
 use crate::seed::Seed;
 
