@@ -46,28 +46,17 @@ impl<M: Machines> Injector<M> {
 
     /// Takes backups of nodes, of all at about the same moment. They stand still meanwhile if they run.
     pub(super) fn back_up(&mut self, id: FaultId, effect: Effect) -> Effect {
-        let mut errors = Vec::new();
         let targets = self.targets(id);
-        let up: Vec<usize> =
-            targets.iter().copied().filter(|node| self.conditions[*node] <= Condition::Paused).collect();
         let running: Vec<usize> =
-            up.iter().copied().filter(|node| self.conditions[*node] < Condition::Paused).collect();
-        let mut moving: Vec<usize> = Vec::new();
-        // One that is paused already may only be thought to be.
-        for (node, result) in up.iter().zip(self.lower(&up, &PAUSE)) {
-            if let Err(error) = result {
-                errors.push(format!("{}: {error}", self.name(*node)));
-                moving.push(*node);
-            }
-        }
-        let mut count = 0;
-        for node in targets.into_iter().filter(|node| !moving.contains(node)) {
-            match self.back_up_one(node) {
+            targets.iter().copied().filter(|node| self.conditions[*node] == Condition::Running).collect();
+        let (mut errors, mut count) = (Vec::new(), 0);
+        for (node, still) in targets.iter().zip(self.hold_still(&targets)) {
+            match still.and_then(|()| self.back_up_one(*node)) {
                 Ok(backup) => {
-                    self.ledger.keep(id, node, backup);
+                    self.ledger.keep(id, *node, backup);
                     count += 1;
                 }
-                Err(error) => errors.push(format!("{}: {error}", self.name(node))),
+                Err(error) => errors.push(format!("{}: {error}", self.name(*node))),
             }
         }
         for node in running {
@@ -75,6 +64,13 @@ impl<M: Machines> Injector<M> {
         }
         // What it does shows when it is healed.
         effect.took(outcome(Outcome::Installed, errors), json!({ "backups": count }), count == 0)
+    }
+
+    /// Pauses nodes that are not down. One that is paused already may only be thought to be.
+    fn hold_still(&mut self, nodes: &[usize]) -> Vec<Result<(), HostsError>> {
+        let up: Vec<usize> = nodes.iter().copied().filter(|node| self.conditions[*node] <= Condition::Paused).collect();
+        let mut paused: BTreeMap<usize, _> = up.iter().copied().zip(self.lower(&up, &PAUSE)).collect();
+        nodes.iter().map(|node| paused.remove(node).map_or(Ok(()), |result| result.map(drop))).collect()
     }
 
     fn back_up_one(&self, node: usize) -> Result<Backup, HostsError> {

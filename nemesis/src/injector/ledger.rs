@@ -94,7 +94,7 @@ pub(super) struct Installed {
     pub bit: bool,
     /// How often it hit operations of disks until its heal was begun.
     pub hits: u64,
-    /// What the processes of its nodes used and were limited to when it was installed.
+    /// What the processes of its nodes had used before it was installed.
     pub readings: BTreeMap<usize, ResourceReading>,
     /// Backups that it took and has not restored yet.
     pub backups: BTreeMap<usize, Backup>,
@@ -178,10 +178,10 @@ impl Ledger {
         }
     }
 
-    /// Notes the first reading of a node.
-    pub(super) fn first_reading(&mut self, id: FaultId, node: usize, reading: &ResourceReading) {
+    /// Notes the reading of a node before a fault is carried out.
+    pub(super) fn first_reading(&mut self, id: FaultId, node: usize, reading: ResourceReading) {
         if let Some(installed) = self.open.get_mut(&id) {
-            installed.readings.entry(node).or_insert_with(|| reading.clone());
+            installed.readings.insert(node, reading);
         }
     }
 

@@ -9,37 +9,42 @@ use crate::hosts::{HostsError, ResourceReading, Usage};
 
 impl<M: Machines> Injector<M> {
     /// Limits the processes of the nodes that a fault is aimed at to what the ledger leaves them, and reads back what they
-    /// have.
+    /// have. `so_far` is what came of it until its heal.
     pub(super) fn ration(&mut self, id: FaultId, effect: Effect, so_far: Option<Json>) -> Effect {
         let mut errors = Vec::new();
         let (mut nodes, mut count) = (Map::new(), 0);
+        if so_far.is_none() {
+            self.read_before(id);
+        }
         for node in self.targets(id) {
-            let name = self.name(node).to_owned();
-            match self.set_resources(node) {
-                Ok(Some(reading)) => {
-                    count += self.note_reading(id, node, &reading);
-                    nodes.insert(name.clone(), told(&reading));
-                    if reading.stopped > 0 && self.is_over(id, node) {
-                        errors.push(format!("{name}: {} processes are still stopped", reading.stopped));
-                    }
+            match self.ration_one(id, node) {
+                Ok((hit, told)) => {
+                    count += hit;
+                    nodes.insert(self.name(node).to_owned(), told);
                 }
-                Ok(None) => drop(nodes.insert(name, json!({ "is": self.conditions[node] }))),
-                Err(error) => errors.push(format!("{name}: {error}")),
+                Err(error) => errors.push(format!("{}: {error}", self.name(node))),
             }
         }
-        let Some(mut took_effect) = so_far else {
-            let bit = self.has_bitten(id);
-            return effect.took(
-                outcome(Outcome::Installed, errors),
-                json!({ self.counted(id): count, "nodes": nodes }),
-                !bit,
-            );
+        let (done, took_effect) = match so_far {
+            None => (Outcome::Installed, json!({ self.counted(id): count, "nodes": nodes })),
+            Some(mut so_far) => {
+                // Whoever was short of memory or of descriptors may have ended of it.
+                let restarted = if self.is_throttle(id) { Vec::new() } else { self.restart_ended(id, &mut errors) };
+                (so_far["nodes_healed"], so_far["nodes_restarted"]) = (json!(nodes), json!(restarted));
+                (Outcome::Healed, so_far)
+            }
         };
-        // Whoever was short of memory or of descriptors may have ended of it.
-        let restarted = if self.is_throttle(id) { Vec::new() } else { self.restart_ended(id, &mut errors) };
-        took_effect["nodes_healed"] = json!(nodes);
-        took_effect["nodes_restarted"] = json!(restarted);
-        effect.took(outcome(Outcome::Healed, errors), took_effect, !self.has_bitten(id))
+        effect.took(outcome(done, errors), took_effect, !self.has_bitten(id))
+    }
+
+    /// How many processes of a node were hit, and what they have.
+    fn ration_one(&mut self, id: FaultId, node: usize) -> Result<(usize, Json), HostsError> {
+        let Some(reading) = self.set_resources(node)? else { return Ok((0, json!({ "is": self.conditions[node] }))) };
+        if reading.stopped > 0 && self.is_over(id, node) {
+            let what = format!("{} processes are still stopped", reading.stopped);
+            return Err(HostsError::Host { host: self.name(node).to_owned(), what });
+        }
+        Ok((self.note_reading(id, node, &reading), told(&reading)))
     }
 
     /// What a fault has come to, just before it is healed.
@@ -49,13 +54,12 @@ impl<M: Machines> Injector<M> {
         for node in self.targets(id) {
             let Ok(Some(now)) = self.machines.read_resources(self.layout.nodes[node].1) else { continue };
             self.note_reading(id, node, &now);
-            let before = self.ledger.get(id).and_then(|installed| installed.readings.get(&node));
-            let before = before.filter(|before| before.wall_ms <= now.wall_ms).cloned().unwrap_or_default();
-            let since = [now.stops - before.stops.min(now.stops), now.cpu_ms.saturating_sub(before.cpu_ms)];
+            let before = self.before(id, node, &now);
+            let cpu = now.cpu_ms.saturating_sub(before.cpu_ms);
             let wall = now.wall_ms - before.wall_ms;
-            (stops, cpu_ms, wall_ms) = (stops + since[0], cpu_ms + since[1], wall_ms + wall);
+            (stops, cpu_ms, wall_ms) = (stops + now.stops - before.stops, cpu_ms + cpu, wall_ms + wall);
             let mut of_node = told(&now);
-            (of_node["cpu_ms"], of_node["wall_ms"]) = (json!(since[1]), json!(wall));
+            (of_node["cpu_ms"], of_node["wall_ms"]) = (json!(cpu), json!(wall));
             nodes.insert(self.name(node).to_owned(), of_node);
         }
         match self.is_throttle(id) {
@@ -72,18 +76,33 @@ impl<M: Machines> Injector<M> {
         self.machines.set_resources(self.layout.nodes[node].1, &Shortage::together(shortages))
     }
 
-    /// Remembers the first reading, and whether the fault has bitten by now. Returns how many processes it has hit.
+    /// Notes what is counted already. A node that cannot be read then has counted nothing.
+    fn read_before(&mut self, id: FaultId) {
+        for node in self.targets(id) {
+            if let Ok(Some(reading)) = self.machines.read_resources(self.layout.nodes[node].1) {
+                self.ledger.first_reading(id, node, reading);
+            }
+        }
+    }
+
+    /// What was counted when the fault was installed. A machine that has booted since began to count again.
+    fn before(&self, id: FaultId, node: usize, now: &ResourceReading) -> ResourceReading {
+        let before = self.ledger.get(id).and_then(|installed| installed.readings.get(&node));
+        let same = before.filter(|before| before.wall_ms <= now.wall_ms && before.stops <= now.stops);
+        same.cloned().unwrap_or_default()
+    }
+
+    /// Notes whether the fault has bitten by now. Returns how many processes it has hit.
     fn note_reading(&mut self, id: FaultId, node: usize, now: &ResourceReading) -> usize {
         let Some(installed) = self.ledger.get(id) else { return 0 };
         let Fault::Resources { shortage, .. } = &installed.fault else { return 0 };
         let hit = match shortage {
-            Shortage::Cpu { .. } if now.stops > 0 => now.processes.len(),
+            Shortage::Cpu { .. } if now.stops > self.before(id, node, now).stops => now.processes.len(),
             Shortage::Cpu { .. } => 0,
             Shortage::Memory { .. } => now.processes.iter().filter(|process| process.memory.lowered).count(),
             Shortage::Descriptors { .. } => now.processes.iter().filter(|process| process.descriptors.lowered).count(),
         };
         let bitten = hit > 0 && !installed.healing;
-        self.ledger.first_reading(id, node, now);
         if bitten {
             self.ledger.bit(id);
         }

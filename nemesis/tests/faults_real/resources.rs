@@ -88,12 +88,13 @@ fn a_throttle_goes_on_through_kill_pause_and_crash(rung: Rung) {
     assert_eq!(injector.heal(id).outcome, Outcome::Healed);
     assert_eq!((reading(&cluster).stopped, injector.conditions()[0]), (1, Condition::Paused), "still paused");
     assert_eq!(share(&cluster, Duration::from_millis(200)), 0.0);
-    let id = install(&cluster, &mut injector, &throttle);
+    let (id, idle) = cluster.install(&mut injector, &throttle);
+    assert!(idle.inert, "what does not move is not throttled: {}", idle.to_json());
     assert_eq!(share(&cluster, Duration::from_millis(200)), 0.0, "a throttle wakes nobody");
     let healed = injector.heal(pause);
     assert_eq!(count(&healed, "processes_running"), 1);
     assert!(share(&cluster, Duration::from_millis(600)) < 15.0, "awake, and throttled");
-    injector.heal(id);
+    assert!(!injector.heal(id).inert);
     wait_until("an end of all stops", || reading(&cluster).stopped == 0);
     assert!(share(&cluster, Duration::from_millis(300)) > 20.0);
 }
