@@ -263,6 +263,7 @@ fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances, word:
         return (Verdict::Unknown, format!("nothing that was {word} could be judged"));
     }
     let unpromised = rows.values().filter(|r| !r.promised && r.observed == Observed::Violated).count();
+    let waived = rows.values().any(|r| r.waived && r.observed == Observed::Violated);
     let undecided = rows.values().any(|r| !r.promised && r.observed == Observed::Unknown);
     let reason = match unpromised {
         0 if promised().any(|(_, r)| r.observed == Observed::NotApplicable) => {
@@ -270,6 +271,8 @@ fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances, word:
         }
         0 if word == "asked" && undecided => "everything that could be judged was observed to hold".into(),
         0 => format!("everything {word} was observed to hold"),
+        1 if waived => format!("everything {word} held; what was violated is not {word} under these faults"),
+        n if waived => format!("everything {word} held; the {n} violated guarantees are not {word} under these faults"),
         1 => format!("everything {word} held; the one violation was never {word}"),
         n => format!("everything {word} held; the {n} violated guarantees were never {word}"),
     };

@@ -126,12 +126,22 @@ fn effect(fault: &FaultRecord) -> String {
             Some(format!("{count} {}", if count == 1 { one } else { many }))
         })
         .collect();
-    let did = did.into_iter().chain(amount(fault)).collect::<Vec<_>>();
+    let mut did = did.into_iter().chain(amount(fault)).collect::<Vec<_>>();
+    if did.is_empty() {
+        did.push("as it was: another fault holds it".to_owned());
+    }
+    if fault.fault == "power-cut"
+        && fault.took_effect["bytes_lost"].is_null()
+        && fault.took_effect["names_lost"].is_null()
+    {
+        did.push("nothing was unsynced".to_owned());
+    }
     let mut text = format!("{}: {}", names.join(" "), did.join(", "));
     let restarted = fault.took_effect["nodes_restarted"].as_array().map(Vec::as_slice).unwrap_or_default();
     let restarted: Vec<&str> = restarted.iter().filter_map(|node| node.as_str()).collect();
     if !restarted.is_empty() {
-        text.push_str(&format!("; {} ended and was started again", restarted.join(" ")));
+        let were = if restarted.len() == 1 { "was" } else { "were" };
+        text.push_str(&format!("; {} ended and {were} started again", restarted.join(" ")));
     }
     if let Some(outcome) = fault.outcome.as_object() {
         for (outcome, reason) in outcome {
