@@ -33,9 +33,9 @@ pub struct FileDamage {
 pub enum DamageKind {
     /// One bit is inverted.
     FlipBits,
-    /// Up to [`CUT_BYTES`] are missing at the end.
+    /// Up to 4096 bytes are missing at the end.
     Truncate,
-    /// [`CHUNK_BYTES`] hold what belongs to another place of the same file. A file with fewer than two chunks is left alone.
+    /// 512 bytes hold what belongs to another place of the same file. A file with fewer than two chunks is left alone.
     CopyChunks,
 }
 

@@ -35,7 +35,7 @@
 //! name is durable when its directory was fsynced. Take it to ask whether a program depends on more than it may; do not
 //! take it for a test of whether it works on Linux. Nor does a kernel wait for fsync for ever: see [`WriteBack`].
 //!
-//! [`model`] is all of that as plain data, without FUSE, and tested against a naive reference; [`fuse`] connects it.
+//! [`model`] is all of that as plain data, without FUSE, and tested against a naive reference; `fuse` connects it.
 //!
 //! # Faults
 //!
