@@ -1,8 +1,8 @@
 //! One named stream of random numbers per purpose, from a portable generator, so that one more draw in one
 //! place never shifts another.
 
-use rand::SeedableRng;
 pub use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng};
 
 /// The seed of a run: printed first and last, stored in `run.json`, taken by `--seed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -19,6 +19,16 @@ impl Seed {
         key[8..16].copy_from_slice(&fnv1a(purpose.as_bytes()).to_le_bytes());
         ChaCha8Rng::from_seed(key)
     }
+}
+
+/// A number below `bound` that stands to it as a draw of 64 bits to their range: even, and the same on every platform.
+pub(crate) fn scaled(draw: u64, bound: u64) -> u64 {
+    ((u128::from(draw) * u128::from(bound)) >> 64) as u64
+}
+
+/// A number below `bound`: always exactly one draw.
+pub(crate) fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
+    scaled(rng.next_u64(), bound)
 }
 
 fn fnv1a(bytes: &[u8]) -> u64 {

@@ -11,7 +11,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::Harm;
-use crate::seed::Seed;
+use crate::seed::{Seed, scaled};
 
 /// What damages files, and which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,9 +140,4 @@ impl fmt::Display for FileDamage {
         write!(f, "{} {}", self.count, self.kind.name())?;
         self.path.as_ref().map_or(Ok(()), |path| write!(f, ", at {path}"))
     }
-}
-
-/// A number below `bound`, in proportion.
-fn scaled(draw: u64, bound: u64) -> u64 {
-    ((u128::from(draw) * u128::from(bound)) >> 64) as u64
 }

@@ -9,10 +9,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rand::Rng;
-
 use super::fault::matches;
-use crate::seed::{ChaCha8Rng, Seed};
+use crate::seed::{Seed, below};
 
 /// A change that was made to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,8 +156,4 @@ impl Saved {
     pub fn root(&self) -> &Path {
         &self.root
     }
-}
-
-fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
-    ((u128::from(rng.next_u64()) * u128::from(bound)) >> 64) as u64
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Target;
-use crate::wire::{Link, Shape};
+use crate::wire::{Link, Shape, is_default};
 
 /// One way of being bad. What each one is, [`super::registry::FAULTS`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,10 +65,6 @@ pub enum Direction {
     Out,
     /// What the targets receive.
     In,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl LinkKind {

@@ -7,7 +7,7 @@ use rand::Rng;
 use crate::data::{DamageKind, FileDamage};
 use crate::disk::{CutMode, DiskFault, Effect, ErrorKind, FILLING, Operation, PowerCut, WRITING};
 use crate::fault::{ClockFault, Direction, Fault, FaultName, LinkKind, Peers, Reach, Shortage, Target};
-use crate::seed::{ChaCha8Rng, Seed};
+use crate::seed::{ChaCha8Rng, Seed, below};
 use crate::wire::{Link, Shape};
 
 /// What a fault is drawn for.
@@ -323,9 +323,4 @@ pub(super) fn between(rng: &mut ChaCha8Rng, (low, high): (u64, u64)) -> u64 {
 
 fn index(rng: &mut ChaCha8Rng, len: usize) -> usize {
     below(rng, len as u64) as usize
-}
-
-/// A number below `bound`, by multiplication: always exactly one draw.
-pub(super) fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
-    ((u128::from(rng.next_u64()) * u128::from(bound)) >> 64) as u64
 }

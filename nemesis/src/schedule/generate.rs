@@ -14,10 +14,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::crash_loop::CrashLoop;
-use super::draw::{Cluster, below, between, draw, shuffle};
+use super::draw::{Cluster, between, draw, shuffle};
 use super::{Schedule, Step};
 use crate::fault::FaultName;
-use crate::seed::{ChaCha8Rng, Seed};
+use crate::seed::{ChaCha8Rng, Seed, below};
 
 /// How long things take in a generated schedule, and how much may be down at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,10 +21,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Schedule;
-use super::draw::{below, between, shuffle};
+use super::draw::{between, shuffle};
 use super::generate::{Intervals, Lane, cycles, generate_weighted};
 use crate::fault::FaultName;
-use crate::seed::Seed;
+use crate::seed::{Seed, below};
 
 /// How faults follow each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

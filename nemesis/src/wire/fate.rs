@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::link::{Link, MILLION, Shape};
-use crate::seed::ChaCha8Rng;
+use crate::seed::{ChaCha8Rng, scaled};
 
 /// Everything random about one packet. Always the same number of draws, whatever is set and even if the link is cut,
 /// so that what happens to the k-th packet of a link depends on the seed, the link, k and the settings of that moment,
@@ -68,8 +68,7 @@ impl Draws {
             return base_ns;
         }
         match link.shape {
-            // The high half of a 128-bit product maps the draw evenly onto 0..jitter.
-            Shape::Uniform => base_ns.saturating_add(((u128::from(self.jitter) * u128::from(jitter_ns)) >> 64) as u64),
+            Shape::Uniform => base_ns.saturating_add(scaled(self.jitter, jitter_ns)),
             Shape::Normal => (base_ns as f64 + jitter_ns as f64 * normal(self.jitter)) as u64,
             Shape::Exponential => base_ns.saturating_add((jitter_ns as f64 * exponential(self.jitter)) as u64),
             Shape::Pareto => base_ns.saturating_add((jitter_ns as f64 * lomax(self.jitter)) as u64),

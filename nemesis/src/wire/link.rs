@@ -151,7 +151,8 @@ fn either(a: u32, b: u32) -> u32 {
     (a + b - a * b / u64::from(MILLION)) as u32
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+/// Whether there is nothing to write.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

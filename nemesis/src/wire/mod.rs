@@ -60,6 +60,7 @@ use std::time::Duration;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 pub use frame::Port;
+pub(crate) use link::is_default;
 pub use link::{Link, LinkStats, MAX_HOSTS, Shape};
 
 use crate::hosts::HostId;

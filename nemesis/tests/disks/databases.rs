@@ -120,20 +120,7 @@ fn etcd_keeps_acknowledged_keys(rung: Rung) {
         etcd.display(),
         ctl = etcdctl.display()
     );
-    let mut acknowledged = 0;
-    for (seed, mode) in [CutMode::Drop, CutMode::Torn, CutMode::Subset { probability: 0.5 }].into_iter().enumerate() {
-        let before = lab.said().len();
-        lab.start_program(&["sh", "-c", &script]);
-        crate::lab::wait_until("keys", || lab.said()[before..].matches("put ").count() > 10);
-        lab.power_cut(PowerCut { mode, seed: seed as u64 });
-        let said = lab.said()[before..].to_owned();
-        let number = |word: &str| {
-            said.lines().rfind(|line| line.starts_with(word)).and_then(|l| l.split(' ').nth(1)?.parse().ok())
-        };
-        let found: u64 = number("found ").expect("a count");
-        assert!(found >= acknowledged, "{found} of {acknowledged} after {mode:?}");
-        acknowledged = number("put ").expect("a key");
-    }
+    survives_power_cuts(&lab, &script);
 }
 
 fn postgresql_keeps_acknowledged_rows(rung: Rung) {
@@ -152,20 +139,7 @@ fn postgresql_keeps_acknowledged_rows(rung: Rung) {
          while :; do i=$((i + 1)); sql -c \"insert into t values ($i)\"; echo put $i; done",
         bin = bin.display()
     );
-    let mut acknowledged = 0;
-    for (seed, mode) in [CutMode::Drop, CutMode::Torn, CutMode::Subset { probability: 0.5 }].into_iter().enumerate() {
-        let before = lab.said().len();
-        lab.start_program(&["sh", "-c", &script]);
-        crate::lab::wait_until("rows", || lab.said()[before..].matches("put ").count() > 10);
-        lab.power_cut(PowerCut { mode, seed: seed as u64 });
-        let said = lab.said()[before..].to_owned();
-        let number = |word: &str| {
-            said.lines().rfind(|line| line.starts_with(word)).and_then(|l| l.split(' ').nth(1)?.parse().ok())
-        };
-        let found: u64 = number("found ").expect("a count");
-        assert!(found >= acknowledged, "{found} of {acknowledged} after {mode:?}");
-        acknowledged = number("put ").expect("a row");
-    }
+    survives_power_cuts(&lab, &script);
 }
 
 /// Where the programs of PostgreSQL are; Debian keeps them out of the PATH.
@@ -179,4 +153,23 @@ fn postgresql() -> Option<PathBuf> {
     places.sort();
     places.extend(find("initdb").and_then(|path| path.parent().map(PathBuf::from)));
     places.into_iter().rev().find(|bin| ["initdb", "postgres", "psql"].iter().all(|name| bin.join(name).is_file()))
+}
+
+/// Runs a script that says `found 3` when it starts, and then `put 4`, `put 5` … as they are acknowledged, and cuts the power
+/// in the middle, three times: nothing that was acknowledged may be gone.
+fn survives_power_cuts(lab: &Lab, script: &str) {
+    let mut acknowledged = 0;
+    for (seed, mode) in [CutMode::Drop, CutMode::Torn, CutMode::Subset { probability: 0.5 }].into_iter().enumerate() {
+        let before = lab.said().len();
+        lab.start_program(&["sh", "-c", script]);
+        crate::lab::wait_until("updates", || lab.said()[before..].matches("put ").count() > 10);
+        lab.power_cut(PowerCut { mode, seed: seed as u64 });
+        let said = lab.said()[before..].to_owned();
+        let number = |word: &str| {
+            said.lines().rfind(|line| line.starts_with(word)).and_then(|l| l.split(' ').nth(1)?.parse().ok())
+        };
+        let found: u64 = number("found ").expect("a count");
+        assert!(found >= acknowledged, "{found} of {acknowledged} after {mode:?}");
+        acknowledged = number("put ").expect("an update");
+    }
 }

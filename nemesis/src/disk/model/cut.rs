@@ -8,7 +8,7 @@ use super::inode::{Ino, ROOT, Write};
 use super::journal::{Edit, What};
 use super::{Inode, Kind, Model};
 use crate::disk::spec::{CutMode, Lost, Persistence, PowerCut};
-use crate::seed::{ChaCha8Rng, Seed};
+use crate::seed::{ChaCha8Rng, Seed, below};
 
 /// What a disk writes at once or not at all.
 const SECTOR: u64 = 512;
@@ -198,8 +198,4 @@ fn moves_directory(edit: &Edit, directories: &BTreeSet<Ino>) -> bool {
 fn chance(rng: &mut ChaCha8Rng, probability: f64) -> bool {
     // 53 bits, as many as a float of this size holds.
     ((rng.next_u64() >> 11) as f64) < probability * (1u64 << 53) as f64
-}
-
-fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
-    ((u128::from(rng.next_u64()) * u128::from(bound)) >> 64) as u64
 }
