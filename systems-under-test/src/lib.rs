@@ -5,6 +5,7 @@
 //! - [`dial`]: how clients reach nodes without knowing how the network is made.
 //! - [`bundled`]: the systems that come with this crate.
 //! - [`single_leader`]: the first of them: one leader, its log, its followers.
+//! - [`specimen`]: everything about being a replicated process except the replication.
 //! - [`parts`]: what the specimens are made of.
 
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ pub mod contract;
 pub mod dial;
 pub mod parts;
 pub mod single_leader;
+pub mod specimen;
 pub mod system;
 #[cfg(test)]
 mod test_dir;

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use crate::contract::Contract;
 use crate::dial::{BoxFuture, Dial};
+use crate::specimen::BugSpec;
 
 /// One setting of a system.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,16 @@ pub enum OptionsError {
         /// What there is.
         known: Vec<String>,
     },
+    /// The system has no planted bug of this name.
+    #[error("{system} has no planted bug '{name}'")]
+    Bug {
+        /// The system.
+        system: String,
+        /// What was asked.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// The option does not take this value.
     #[error("option '{name}' does not take '{value}': {expected}")]
     Value {
@@ -59,12 +70,24 @@ pub enum OptionsError {
 }
 
 impl Options {
+    /// Not an option of any system: the planted bug that is switched on, if one is.
+    pub const BUG: &'static str = "bug";
+
+    /// The planted bug that is switched on.
+    pub fn bug(&self) -> Option<&str> {
+        self.0.get(Self::BUG).map(String::as_str)
+    }
+
     /// The defaults with `set` laid over them. Names and choices are checked here, all else by [`System::validate`].
     pub fn new(system: &dyn System, set: &[(String, String)]) -> Result<Self, OptionsError> {
         let specs = system.options();
         let mut values: BTreeMap<String, String> =
             specs.iter().map(|s| (s.name.to_owned(), s.default.to_owned())).collect();
         for (name, value) in set {
+            if name == Self::BUG {
+                values.insert(name.clone(), known_bug(system, value)?.name.to_owned());
+                continue;
+            }
             let Some(spec) = specs.iter().find(|s| s.name == name) else {
                 return Err(OptionsError::Unknown {
                     system: system.name().to_owned(),
@@ -92,6 +115,14 @@ impl Options {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
     }
+}
+
+fn known_bug<'a>(system: &'a dyn System, name: &str) -> Result<&'a BugSpec, OptionsError> {
+    system.bugs().iter().find(|bug| bug.name == name).ok_or_else(|| OptionsError::Bug {
+        system: system.name().to_owned(),
+        name: name.to_owned(),
+        known: system.bugs().iter().map(|bug| bug.name.to_owned()).collect(),
+    })
 }
 
 /// The nodes of one run: names and addresses.
@@ -136,6 +167,10 @@ pub struct Probe {
     pub role: Role,
     /// The epoch (term, generation) in which it has that role, where the system has such a number.
     pub epoch: Option<u64>,
+    /// How far its log goes, where it has one.
+    pub position: Option<u64>,
+    /// What it is in the words of its protocol (`head`, `candidate`), where it says so.
+    pub duty: Option<String>,
 }
 
 /// The role of a node.
@@ -213,6 +248,11 @@ pub trait System: Send + Sync {
     /// Its settings.
     fn options(&self) -> &[OptionSpec];
 
+    /// What can be wrong with it on purpose.
+    fn bugs(&self) -> &[BugSpec] {
+        &[]
+    }
+
     /// Checks what [`OptionSpec`] cannot say: numbers, durations, combinations.
     fn validate(&self, options: &Options) -> Result<(), OptionsError>;
 
@@ -243,6 +283,19 @@ pub trait System: Send + Sync {
         dial: &'a dyn Dial,
         timeout: Duration,
     ) -> BoxFuture<'a, Option<Json>>;
+
+    /// What an operator wants of one node, such as `["promote"]`: what it answers, or why it refuses. `None` when it does not answer
+    /// within `timeout`, or the system takes no orders.
+    fn order<'a>(
+        &'a self,
+        _node: usize,
+        _words: &'a [String],
+        _cluster: &'a Cluster,
+        _dial: &'a dyn Dial,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Option<Result<String, String>>> {
+        Box::pin(std::future::ready(None))
+    }
 
     /// Makes a client.
     fn client(&self, context: ClientContext, options: &Options) -> Box<dyn Client>;

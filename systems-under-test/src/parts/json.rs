@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use histories::{Scalar, Value};
+use histories::{Micro, Operation, Scalar, Value};
 use serde::de::{self, Visitor};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -148,6 +148,25 @@ impl From<Found> for Value {
 /// What a read returns; `null` when there is no such key.
 pub fn value_of(found: Option<Found>) -> Value {
     found.map_or(Value::Scalar(Scalar::Null), Value::from)
+}
+
+/// The operation with its answers filled in, from the JSON text of what was found.
+pub fn answered(operation: &Operation, found: &str) -> Result<Operation, serde_json::Error> {
+    Ok(match operation {
+        Operation::Read { key, .. } => {
+            let found: Option<Found> = serde_json::from_str(found)?;
+            Operation::Read { key: key.clone(), value: Some(value_of(found)) }
+        }
+        Operation::Txn(micros) => {
+            let found: Vec<Option<Found>> = serde_json::from_str(found)?;
+            let filled = micros.iter().zip(found).map(|(micro, found)| match micro {
+                Micro::Read { key, .. } => Micro::Read { key: key.clone(), value: Some(value_of(found)) },
+                other => other.clone(),
+            });
+            Operation::Txn(filled.collect())
+        }
+        other => other.clone(),
+    })
 }
 
 #[cfg(test)]

@@ -14,20 +14,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use histories::{Completion, Micro, Operation};
+use histories::{Completion, Operation};
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::bytes::BytesMut;
-use tokio_util::codec::Decoder;
 
 use super::options::ReadFrom;
 use super::wire::{Ask, Outcome, Reply, Request, Told};
 use crate::dial::{BoxFuture, Dial};
 use crate::parts::command::CommandRef;
-use crate::parts::frame::{self, Frames};
-use crate::parts::json::{Found, value_of};
+use crate::parts::json::answered;
+use crate::specimen::client::Link;
+use crate::specimen::mix;
 use crate::system::{Answer, Client};
 
 /// How long a connection may take to open, if the operation has that long.
@@ -177,7 +174,7 @@ impl SingleLeaderClient {
             _ => self.ask_leader(&question, deadline).await,
         };
         let completion = match exchange {
-            Exchange::Done(found) => match answered(operation, &found) {
+            Exchange::Done(found) => match answered(operation, found.get()) {
                 Ok(operation) => Completion::Ok(operation),
                 Err(error) => Completion::Info(format!("the answer makes no sense: {error}")),
             },
@@ -280,7 +277,7 @@ impl SingleLeaderClient {
         let position = self.least_position();
         let ask = Ask { id, session: self.config.session, epoch: self.epoch, position, op: &question.op };
         let address = self.config.nodes[node];
-        match timeout_at(deadline, link.ask(&Request::Ask(ask))).await {
+        match timeout_at(deadline, link.ask_raw(&Request::Ask(ask))).await {
             Err(_) => Exchange::Unanswered(format!("no answer from {address} in time")),
             Ok(Err(error)) => Exchange::Unanswered(format!("connection to {address} lost: {error}")),
             Ok(Ok(frame)) => match serde_json::from_slice(&frame) {
@@ -343,95 +340,9 @@ impl Client for SingleLeaderClient {
     }
 }
 
-/// A connection on which one question at a time is asked.
-#[derive(Debug)]
-pub(super) struct Link {
-    stream: TcpStream,
-    bytes: BytesMut,
-    frames: Frames,
-}
-
-impl Link {
-    pub(super) fn new(stream: TcpStream) -> Link {
-        // Without it small questions wait for the acknowledgement of the last; no harm if it cannot be set.
-        let _ = stream.set_nodelay(true);
-        Link { stream, bytes: BytesMut::with_capacity(4096), frames: Frames::default() }
-    }
-
-    /// Whether the other side has not closed it, as far as is known here, and has nothing to say unasked.
-    fn is_open(&self) -> bool {
-        let mut byte = [0];
-        matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
-    }
-
-    pub(super) async fn ask(&mut self, request: &Request<'_>) -> std::io::Result<BytesMut> {
-        self.bytes.clear();
-        frame::put(request, &mut self.bytes)?;
-        self.stream.write_all(&self.bytes).await?;
-        self.bytes.clear();
-        loop {
-            if self.stream.read_buf(&mut self.bytes).await? == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            if let Some(frame) = self.frames.decode(&mut self.bytes)? {
-                return Ok(frame);
-            }
-        }
-    }
-}
-
-/// The operation with its answers filled in.
-fn answered(operation: &Operation, found: &RawValue) -> Result<Operation, serde_json::Error> {
-    Ok(match operation {
-        Operation::Read { key, .. } => {
-            let found: Option<Found> = serde_json::from_str(found.get())?;
-            Operation::Read { key: key.clone(), value: Some(value_of(found)) }
-        }
-        Operation::Txn(micros) => {
-            let found: Vec<Option<Found>> = serde_json::from_str(found.get())?;
-            let filled = micros.iter().zip(found).map(|(micro, found)| match micro {
-                Micro::Read { key, .. } => Micro::Read { key: key.clone(), value: Some(value_of(found)) },
-                other => other.clone(),
-            });
-            Operation::Txn(filled.collect())
-        }
-        other => other.clone(),
-    })
-}
-
-/// Steele, Lea and Flood's splitmix64: spreads sessions and draws evenly over the replicas.
-fn mix(x: u64) -> u64 {
-    let mut z = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_link_asks_and_hears_whatever_the_pieces() {
-        let answer = br#"{"pong":{}}"#;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let address = listener.local_addr().expect("has an address");
-        let server = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.expect("accepts");
-            let mut question = [0; 15];
-            stream.read_exact(&mut question).await.expect("reads");
-            assert_eq!(&question, b"\x00\x00\x00\x0b{\"ping\":{}}");
-            for byte in [&[0, 0, 0, 11], &answer[..]].concat() {
-                stream.write_all(&[byte]).await.expect("writes");
-                stream.flush().await.expect("flushes");
-                tokio::task::yield_now().await;
-            }
-        });
-        let mut link = Link::new(TcpStream::connect(address).await.expect("connects"));
-        let frame = link.ask(&Request::Ping {}).await.expect("answers");
-        assert_eq!(&frame[..], answer);
-        server.await.expect("ends well");
-    }
 
     #[test]
     fn sessions_spread_over_the_replicas() {

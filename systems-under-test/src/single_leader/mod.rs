@@ -149,11 +149,13 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio_util::bytes::BytesMut;
 
-use self::client::{ClientConfig, Link, SingleLeaderClient};
+use self::client::{ClientConfig, SingleLeaderClient};
 use self::options::{SPECS, Settings};
 use self::wire::{Reply, Request};
 use crate::contract::Contract;
 use crate::dial::{BoxFuture, Dial};
+use crate::specimen::client::Link;
+use crate::specimen::process::command as process_command;
 use crate::system::{
     Client, ClientContext, Cluster, Function, NodeCommand, NodeContext, OptionSpec, Options, OptionsError, Probe, Role,
     System,
@@ -187,7 +189,7 @@ impl SingleLeader {
         let frame = ask(node, dial, timeout, &Request::Probe {}).await?;
         let Ok(Reply::Probe(state)) = serde_json::from_slice(&frame) else { return None };
         let role = if state.leads { Role::Leader } else { Role::Follower };
-        Some(Probe { ready: state.ready, role, epoch: Some(state.epoch) })
+        Some(Probe { ready: state.ready, role, epoch: Some(state.epoch), position: Some(state.last), duty: None })
     }
 
     /// Asks the node at an address for everything it holds.
@@ -199,7 +201,7 @@ impl SingleLeader {
 }
 
 async fn ask(node: SocketAddr, dial: &dyn Dial, timeout: Duration, request: &Request<'_>) -> Option<BytesMut> {
-    let exchange = async { Link::new(dial.dial(node).await.ok()?).ask(request).await.ok() };
+    let exchange = async { Link::new(dial.dial(node).await.ok()?).ask_raw(request).await.ok() };
     tokio::time::timeout(timeout, exchange).await.ok()?
 }
 
@@ -230,16 +232,7 @@ impl System for SingleLeader {
     }
 
     fn node(&self, context: &NodeContext, options: &Options) -> NodeCommand {
-        let peers: Vec<String> =
-            context.cluster.nodes.iter().map(|(name, ip)| format!("{name}={}", SocketAddr::new(*ip, PORT))).collect();
-        let mut argv = vec![context.own_program.display().to_string(), "__node".to_owned(), NAME.to_owned()];
-        argv.extend(["--id".to_owned(), context.name.clone()]);
-        argv.extend(["--peers".to_owned(), peers.join(",")]);
-        argv.extend(["--data".to_owned(), context.data_dir.display().to_string()]);
-        for (name, value) in options.iter() {
-            argv.extend(["--set".to_owned(), format!("{name}={value}")]);
-        }
-        NodeCommand { argv, ..NodeCommand::default() }
+        process_command(NAME, PORT, context, options)
     }
 
     fn client_address(&self, node: IpAddr) -> SocketAddr {

@@ -1,6 +1,7 @@
 //! The settings of a `single-leader` configuration.
 
 use super::replica::rules::{Alone, Failover, Replication, Rules};
+use crate::specimen::settings::{count, duration};
 use crate::system::{OptionSpec, Options, OptionsError};
 
 /// Who answers reads.
@@ -133,29 +134,4 @@ impl Settings {
         }
         Ok(self)
     }
-}
-
-/// Microseconds of a time such as `500ms` or `2s`.
-fn duration(options: &Options, name: &str) -> Result<u64, OptionsError> {
-    let text = options.get(name);
-    let parsed = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(millis), _) => millis.parse().ok().and_then(|n: u64| n.checked_mul(1_000)),
-        (_, Some(seconds)) => seconds.parse().ok().and_then(|n: u64| n.checked_mul(1_000_000)),
-        _ => None,
-    };
-    // An hour is longer than any run; more would only overflow somewhere.
-    parsed.filter(|us| (1_000..=3_600_000_000).contains(us)).ok_or_else(|| OptionsError::Value {
-        name: name.to_owned(),
-        value: text.to_owned(),
-        expected: "a time from 1ms to 3600s, such as 500ms or 2s".to_owned(),
-    })
-}
-
-fn count(options: &Options, name: &str) -> Result<u64, OptionsError> {
-    let text = options.get(name);
-    text.parse().ok().filter(|n| (1..=10_000_000).contains(n)).ok_or_else(|| OptionsError::Value {
-        name: name.to_owned(),
-        value: text.to_owned(),
-        expected: "a number from 1 to 10000000".to_owned(),
-    })
 }
