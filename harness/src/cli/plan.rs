@@ -11,11 +11,11 @@ use clap::{CommandFactory, ValueEnum};
 use histories::Guarantee;
 use nemesis::fault::{FaultName, registry};
 use nemesis::hosts::Rung;
-use nemesis::schedule::{Intervals, Schedule, Severity, compose};
+use nemesis::schedule::{Intervals, Liveness, Schedule, Severity, compose};
 use nemesis::seed::Seed;
 use systems_under_test::{Options, OptionsError, System};
 
-use super::args::{Cli, Format, TestArgs};
+use super::args::{Cli, Format, RhythmArg, TestArgs};
 use super::names;
 use crate::failure::{Failure, USAGE};
 use crate::plan::{PLAN_FORMAT, Plan};
@@ -73,7 +73,8 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
             (schedule, asked.to_vec())
         }
     };
-    can_be_judged(&required, &workloads, &schedule)?;
+    let liveness = liveness_of(args, &*system, &options, seed)?;
+    can_be_judged(&required, &workloads, schedule.faults().next().is_some(), liveness.is_some())?;
     let plan = Plan {
         format: PLAN_FORMAT,
         seed,
@@ -90,15 +91,52 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
         recovery_ms: args.recovery.as_millis() as u64,
         faults,
         schedule,
+        liveness,
         required,
     };
+    if args.fail_fast {
+        warn_of_late_proofs(&plan.required);
+    }
     let again = again(args, set, &plan);
     let rung = rung_of(args)?;
     // Only a run that a person follows by itself waits for that person.
     let hold = args.fail_fast && args.system.is_some() && args.format == Format::Text && std::io::stdin().is_terminal();
     let (fail_fast, runs) = (args.fail_fast, args.runs.clone());
     let (allow_degraded, pcap) = (args.allow_degraded, args.pcap);
-    Ok(RunSpec { plan, system, options, runs, rung, pcap, allow_degraded, again, fail_fast, hold })
+    let notes = notes_of(args, &plan);
+    Ok(RunSpec { plan, system, options, runs, rung, pcap, allow_degraded, again, notes, fail_fast, hold })
+}
+
+/// What the reader of the verdict should know of this configuration.
+fn notes_of(args: &TestArgs, plan: &Plan) -> Vec<String> {
+    let mut notes = Vec::new();
+    let drawn: Vec<FaultName> = plan.schedule.faults().map(|fault| fault.fault_name().without_role()).collect();
+    let asked = plan.asked();
+    let fits = |fault: &FaultName| fault.is_possible(plan.nodes) && !drawn.contains(&fault.without_role());
+    let missing: Vec<&str> = asked.iter().copied().filter(fits).map(FaultName::as_str).collect();
+    // A swarm leaves out some on purpose.
+    if args.faults.is_some() && args.rhythm != RhythmArg::Swarm && !missing.is_empty() {
+        let duration = humantime::format_duration(Duration::from_millis(plan.duration_ms));
+        notes.push(format!(
+            "{} of the {} faults asked for did not fit into {duration}: {}",
+            missing.len(),
+            asked.len(),
+            missing.join(", ")
+        ));
+    }
+    if plan.schedule.faults().any(|fault| fault.family() == "clock") {
+        notes.push("nodes/*/*.log: nodes stamp their lines by their own clocks, which were wrong at times".to_owned());
+    }
+    notes
+}
+
+/// `--fail-fast` sees most proofs at once, and some only when everything is over: of what is required that must be known.
+fn warn_of_late_proofs(required: &[Guarantee]) {
+    for guarantee in required {
+        if let Some(why) = checkers::seen_only_at_the_end(*guarantee) {
+            anstream::eprintln!("warning: --fail-fast may not stop at a violation of {}: {why}", guarantee.title());
+        }
+    }
 }
 
 fn rung_of(args: &TestArgs) -> Result<Option<Rung>, Failure> {
@@ -111,7 +149,7 @@ fn rung_of(args: &TestArgs) -> Result<Option<Rung>, Failure> {
     Ok(rung)
 }
 
-fn options_failure(system: &dyn System, error: &OptionsError) -> Failure {
+pub(super) fn options_failure(system: &dyn System, error: &OptionsError) -> Failure {
     let failure = Failure::usage(error.to_string());
     let see = format!("see `splitbrain explain {}`", system.name());
     match error {
@@ -213,14 +251,51 @@ fn schedule_from(path: &Path, nodes: usize, duration_ms: u64) -> Result<Schedule
     Ok(schedule)
 }
 
+/// The core that is left to itself after the faults, and what becomes of the others.
+fn liveness_of(
+    args: &TestArgs,
+    system: &dyn System,
+    options: &Options,
+    seed: Seed,
+) -> Result<Option<Liveness>, Failure> {
+    let Some(named) = &args.liveness else { return Ok(None) };
+    let (nodes, within_ms) = (args.nodes as usize, args.liveness_within.as_millis() as u64);
+    let needed = system.core(options, nodes);
+    if named.is_empty() {
+        if needed.size >= nodes {
+            anstream::eprintln!(
+                "warning: this configuration needs all {nodes} nodes: --liveness leaves none of them out"
+            );
+        }
+        return Ok(Some(Liveness::draw(seed, nodes, needed.size, &needed.with, within_ms)));
+    }
+    let position = |name: &String| {
+        let number = name.strip_prefix('n').and_then(|number| number.parse::<usize>().ok());
+        number.filter(|number| (1..=nodes).contains(number)).map(|number| number - 1).ok_or_else(|| {
+            Failure::usage(format!("no node is called '{name}'")).help(format!("the nodes are n1 to n{nodes}"))
+        })
+    };
+    let core = named.iter().map(position).collect::<Result<Vec<_>, _>>()?;
+    if let Some(lacks) = needed.lacks(&core) {
+        anstream::eprintln!("warning: liveness is not promised of {}: {lacks}", named.join(" "));
+    }
+    Ok(Some(Liveness::of(core, seed, nodes, within_ms)))
+}
+
 /// Requiring what nothing in the run can show would always end `unknown`: say so before, not after.
-fn can_be_judged(required: &[Guarantee], workloads: &[&WorkloadSpec], schedule: &Schedule) -> Result<(), Failure> {
+fn can_be_judged(
+    required: &[Guarantee],
+    workloads: &[&WorkloadSpec],
+    has_faults: bool,
+    has_core: bool,
+) -> Result<(), Failure> {
     for guarantee in required {
         let judged = match guarantee {
             Guarantee::Convergence => true,
             // Judged over the whole history, whatever the workload.
             other if !Guarantee::FOLDS.contains(other) => true,
-            Guarantee::Recovery => schedule.faults().next().is_some(),
+            Guarantee::Recovery => has_faults || has_core,
+            Guarantee::Liveness => has_core,
             other => workloads.iter().any(|w| w.judges.contains(other)),
         };
         if judged {
@@ -229,6 +304,9 @@ fn can_be_judged(required: &[Guarantee], workloads: &[&WorkloadSpec], schedule: 
         let failure = Failure::usage(format!("nothing in this run can show {guarantee}"));
         if *guarantee == Guarantee::Recovery {
             return Err(failure.help("recovery is measured from healing: let there be faults"));
+        }
+        if *guarantee == Guarantee::Liveness {
+            return Err(failure.help("add --liveness: a core of healthy nodes is left to itself after the faults"));
         }
         let able: Vec<&str> = workloads::ALL.iter().filter(|w| w.judges.contains(guarantee)).map(|w| w.name).collect();
         return Err(failure.help(format!("add --workload {}", able.join(" or --workload "))));
@@ -258,6 +336,7 @@ fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
         ("keys", args.keys.to_string()),
         ("op-timeout", ms(args.op_timeout)),
         ("recovery", ms(args.recovery)),
+        ("liveness-within", ms(args.liveness_within)),
     ];
     let duration = Duration::from_millis(plan.duration_ms);
     if duration != DEFAULT_DURATION {
@@ -273,6 +352,11 @@ fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
         flag("ops", ops.to_string());
     }
     args.require.iter().for_each(|g| flag("require", g.clone()));
+    if let Some(core) = &args.liveness {
+        let named = if core.is_empty() { String::new() } else { format!("={}", core.join(",")) };
+        words.push(format!("--liveness{named}"));
+    }
+    let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), shell_word(&value)]);
     if let Some(rung) = args.rung.and_then(|r| r.to_possible_value()) {
         flag("rung", rung.get_name().to_owned());
     }

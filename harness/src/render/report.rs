@@ -99,9 +99,10 @@ pub fn faults(faults: &[FaultRecord]) -> String {
         let until = fault.to_ms.map(|ms| format!("{:.1}", ms as f64 / 1000.0)).unwrap_or_else(|| "?".into());
         let skipped = fault.outcome.get("skipped").and_then(|reason| reason.as_str());
         let effect = if let Some(reason) = skipped {
-            Cell::styled(format!("skipped: {reason}"), COST)
+            Cell::styled(format!("{}: skipped: {reason}", targets(fault)), COST)
         } else if fault.inert {
-            Cell::styled("inert: it changed nothing", COST)
+            let why = why_inert(fault).map(|why| format!(": {why}")).unwrap_or_default();
+            Cell::styled(format!("{}: inert, it changed nothing{why}", targets(fault)), COST)
         } else {
             effect(fault).into()
         };
@@ -115,10 +116,65 @@ pub fn faults(faults: &[FaultRecord]) -> String {
     table.render()
 }
 
-/// `n1: 93 packets dropped`; an outcome that is not plain `installed` comes with its reason.
-fn effect(fault: &FaultRecord) -> String {
+fn targets(fault: &FaultRecord) -> String {
     let targets = fault.asked["targets"].as_array().map(Vec::as_slice).unwrap_or_default();
     let names: Vec<&str> = targets.iter().filter_map(|t| t.as_str()).collect();
+    names.join(" ")
+}
+
+/// Why a fault changed nothing, as far as what it recorded says so.
+fn why_inert(fault: &FaultRecord) -> Option<String> {
+    let took = &fault.took_effect;
+    let spec: Option<Fault> = serde_json::from_value(fault.asked["spec"].clone()).ok();
+    if let Some(sent) = took["packets_sent"].as_u64() {
+        let links = took["links_cut"].as_u64().or(took["links_impaired"].as_u64()).unwrap_or_default();
+        let over = if links == 1 { "its link".to_owned() } else { format!("its {links} links") };
+        return Some(match sent {
+            0 => format!("nobody sent anything over {over}"),
+            sent => format!("it hit none of the {sent} packets over {over}"),
+        });
+    }
+    if took.get("operations_hit").is_some() {
+        let reads = matches!(&fault.fault[..], "bit-flips" | "misdirected-read");
+        let what = if reads { "nothing was read that it could hit" } else { "it hit no operation of its disk" };
+        let down = if states(took, "was").is_empty() { "" } else { ", as the node was down" };
+        return Some(format!("{what}{down}"));
+    }
+    match (&spec, states(took, "was")) {
+        (Some(Fault::Clock { .. }), _) => uncovered(took),
+        (Some(Fault::Resources { .. }), _) => Some("no process ran that it could limit".to_owned()),
+        (Some(Fault::Wipe { .. } | Fault::FileDamage { .. }), _) => {
+            Some("there was nothing in the way of data".to_owned())
+        }
+        (Some(Fault::Rollback { .. }), _) => Some("nothing had changed since the backup".to_owned()),
+        (_, was) if was.is_empty() => None,
+        (_, was) => Some(was.join(", ")),
+    }
+}
+
+/// `n5 was killed already`: the condition of each node before, where the fault found one.
+fn states(took: &serde_json::Value, member: &str) -> Vec<String> {
+    let nodes = took["nodes"].as_object();
+    let said = nodes.into_iter().flatten().filter_map(|(name, node)| Some((name, node[member].as_str()?)));
+    said.map(|(name, was)| match was {
+        "running" => format!("no process of {name} ran"),
+        down => format!("{name} was {down} already"),
+    })
+    .collect()
+}
+
+/// Why a clock that is wrong was nobody's.
+fn uncovered(took: &serde_json::Value) -> Option<String> {
+    let nodes = took["nodes"].as_object()?;
+    let told = nodes.iter().find_map(|(name, node)| {
+        let why = node["uncovered"][0].as_str().or(node["not_for_new_programs"].as_str());
+        why.map(|why| format!("{name}: {why}"))
+    });
+    told.or_else(|| nodes.iter().find_map(|(name, node)| Some(format!("{name} was {}", node["is"].as_str()?))))
+}
+
+/// `n1: 93 packets dropped`; an outcome that is not plain `installed` comes with its reason.
+fn effect(fault: &FaultRecord) -> String {
     let did: Vec<String> = EFFECTS
         .iter()
         .filter_map(|(name, one, many)| {
@@ -136,7 +192,7 @@ fn effect(fault: &FaultRecord) -> String {
     {
         did.push("nothing was unsynced".to_owned());
     }
-    let mut text = format!("{}: {}", names.join(" "), did.join(", "));
+    let mut text = format!("{}: {}", targets(fault), did.join(", "));
     let restarted = fault.took_effect["nodes_restarted"].as_array().map(Vec::as_slice).unwrap_or_default();
     let restarted: Vec<&str> = restarted.iter().filter_map(|node| node.as_str()).collect();
     if !restarted.is_empty() {

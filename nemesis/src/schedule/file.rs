@@ -25,7 +25,7 @@ use super::amounts::Time;
 use super::crash_loop::CrashLoop;
 use super::raw::{Names, RawSchedule, RawStep};
 use super::{Action, Heal, Moment, Repeat, Schedule, Severity, Step, Trigger};
-use crate::fault::{Fault, FaultName, LinkKind, Target};
+use crate::fault::{Fault, FaultName, LinkKind, Target, registry};
 
 /// A schedule that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +43,24 @@ pub struct ScheduleError {
 
 const BEGINNINGS: &str = "at = \"2s\", at-operation = 500, at-acknowledged = 500, on-output = \"…\", on-leader = \"any\", on-begin-of or on-end-of";
 const GUIDE: &str = "docs/guide/schedules.md shows every field";
+
+/// What people write, and what it is called here; their letters have nothing in common.
+const OTHER_WORDS: [(&str, &str); 14] = [
+    ("duration", "for"),
+    ("lasts", "for"),
+    ("length", "for"),
+    ("until", "until-operations"),
+    ("time", "at"),
+    ("when", "at"),
+    ("start", "at"),
+    ("wait", "after"),
+    ("node", "target"),
+    ("nodes", "target"),
+    ("targets", "target"),
+    ("group", "side"),
+    ("repeat", "times"),
+    ("interval", "every"),
+];
 
 pub(super) fn parse(file: &str, text: &str, nodes: &[String]) -> Result<Schedule, ScheduleError> {
     let reader = Reader { file, text, nodes };
@@ -72,7 +90,8 @@ fn in_brief(message: String) -> (String, String) {
     let Some((what, fields)) = message.split_once(", expected one of ") else { return (message, GUIDE.to_owned()) };
     let given = what.split('`').nth(1).unwrap_or_default();
     let nearest = fields.split('`').skip(1).step_by(2).min_by_key(|field| strsim::osa_distance(given, field));
-    let remedy = nearest.map_or(GUIDE.to_owned(), |field| format!("did you mean `{field}`? {GUIDE}"));
+    let means = OTHER_WORDS.iter().find(|(word, _)| *word == given).map(|(_, field)| *field);
+    let remedy = means.or(nearest).map_or(GUIDE.to_owned(), |field| format!("did you mean `{field}`? {GUIDE}"));
     (what.to_owned(), remedy)
 }
 
@@ -253,9 +272,7 @@ impl Reader<'_> {
     }
 
     fn fault(&self, step: &RawStep, name: &Spanned<String>) -> Result<Fault, ScheduleError> {
-        let fault: FaultName = name.get_ref().parse().map_err(|unknown: crate::fault::UnknownFault| {
-            self.error(name.span(), unknown.to_string(), &format!("faults are {}", fault_list()))
-        })?;
+        let fault: FaultName = name.get_ref().parse().map_err(|unknown| self.no_fault(name, &unknown))?;
         self.takes(step, fault.as_str(), fields(fault))?;
         Ok(match fault {
             FaultName::PartitionOne => Fault::PartitionOne { target: self.target(step, name)? },
@@ -323,6 +340,25 @@ impl Reader<'_> {
                 Fault::Disk { target: self.target(step, name)?, misbehaves: self.disk(step, fault)? }
             }
         })
+    }
+
+    /// Of a group, its members; of a name that is nearly right, the right one.
+    fn no_fault(&self, name: &Spanned<String>, unknown: &crate::fault::UnknownFault) -> ScheduleError {
+        let given = name.get_ref();
+        if let Some(group) = registry::GROUPS.iter().find(|group| group.name == given) {
+            let members: Vec<&str> = group.members.iter().map(|fault| fault.as_str()).collect();
+            let what = format!("'{given}' is a group of faults, and a step injects one");
+            let remedy = match members.is_empty() {
+                true => "leave the step away".to_owned(),
+                false => format!("name one of {}", members.join(", ")),
+            };
+            return self.error(name.span(), what, &remedy);
+        }
+        let distance = |fault: &&str| strsim::osa_distance(given, fault);
+        let nearest = FaultName::ALL.map(FaultName::as_str).into_iter().min_by_key(distance);
+        let near = nearest.filter(|fault| distance(fault) <= 2).map(|fault| format!("did you mean '{fault}'? "));
+        let remedy = format!("{}faults are {}", near.unwrap_or_default(), fault_list());
+        self.error(name.span(), unknown.to_string(), &remedy)
     }
 
     /// Refuses the fields of other faults.
