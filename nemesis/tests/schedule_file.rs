@@ -167,7 +167,22 @@ fn bad_schedules_name_the_line_and_the_remedy() {
             "my.toml:3: `output-of` without `on-output`",
             "add the pattern to wait for: on-output = \"…\"",
         ),
-        ("[[step]]\nat = '2s'\nfault = 'kil'", "my.toml:3: there is no fault 'kil'", faults),
+        ("[[step]]\nat = '2s'\nfault = 'explode'", "my.toml:3: there is no fault 'explode'", faults),
+        (
+            "[[step]]\nat = '2s'\nfault = 'kil'",
+            "my.toml:3: there is no fault 'kil'",
+            "did you mean 'kill'? `splitbrain list faults` shows all",
+        ),
+        (
+            "[[step]]\nat = '2s'\nfault = 'disk'\ntarget = 'n1'",
+            "my.toml:3: 'disk' is a group of faults, and a step injects one",
+            "name one of disk-error, disk-full, disk-slow, disk-hang",
+        ),
+        (
+            "[[step]]\nat = '2s'\nfault = 'kill'\ntarget = 'n1'\nduration = '1s'",
+            "my.toml:5: unknown field `duration`",
+            "did you mean `for`? docs/guide/schedules.md shows every field",
+        ),
         (
             "[[step]]\nat = '2s'\nfault = 'kill'",
             "my.toml:3: kill does not say where",

@@ -107,6 +107,9 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
     Ok(RunSpec { plan, system, options, runs, rung, pcap, allow_degraded, again, notes, fail_fast, hold })
 }
 
+/// No more faults than these are named in one note.
+const NAMED: usize = 12;
+
 /// What the reader of the verdict should know of this configuration.
 fn notes_of(args: &TestArgs, plan: &Plan) -> Vec<String> {
     let mut notes = Vec::new();
@@ -117,12 +120,11 @@ fn notes_of(args: &TestArgs, plan: &Plan) -> Vec<String> {
     // A swarm leaves out some on purpose.
     if args.faults.is_some() && args.rhythm != RhythmArg::Swarm && !missing.is_empty() {
         let duration = humantime::format_duration(Duration::from_millis(plan.duration_ms));
-        notes.push(format!(
-            "{} of the {} faults asked for did not fit into {duration}: {}",
-            missing.len(),
-            asked.len(),
-            missing.join(", ")
-        ));
+        let named = missing[..missing.len().min(NAMED)].join(", ");
+        let more = missing.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (left, all) = (missing.len(), asked.len());
+        notes.push(format!("{left} of the {all} faults asked for did not fit into {duration}: {named}{more}"));
     }
     if plan.schedule.faults().any(|fault| fault.family() == "clock") {
         notes.push("nodes/*/*.log: nodes stamp their lines by their own clocks, which were wrong at times".to_owned());

@@ -141,7 +141,9 @@ fn why_inert(fault: &FaultRecord) -> Option<String> {
         return Some(format!("{what}{down}"));
     }
     match (&spec, states(took, "was")) {
-        (Some(Fault::Clock { .. }), _) => uncovered(took),
+        (Some(Fault::Clock { .. }), _) => {
+            uncovered(took).or_else(|| Some(format!("no process of {} lived by it", targets(fault))))
+        }
         (Some(Fault::Resources { .. }), _) => Some("no process ran that it could limit".to_owned()),
         (Some(Fault::Wipe { .. } | Fault::FileDamage { .. }), _) => {
             Some("there was nothing in the way of data".to_owned())
@@ -266,4 +268,61 @@ fn proof(guarantee: Guarantee, row: &Row, history: &History) -> String {
     }
     out.push_str(&table.render());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn inert(fault: &str, spec: Json, took_effect: Json) -> String {
+        let asked = json!({ "fault": fault, "targets": ["n5"], "spec": spec });
+        let (outcome, took_effect) = (json!("installed"), took_effect);
+        let (fault, healing) = (fault.to_owned(), None);
+        let record =
+            FaultRecord { fault, from_ms: 0, to_ms: Some(1), healing, asked, outcome, took_effect, inert: true };
+        faults(&[record]).trim_end().to_owned()
+    }
+
+    #[test]
+    fn what_was_inert_says_whose_and_why() {
+        let node = json!({ "node": "n5" });
+        let kill = json!({ "fault": "kill", "target": node });
+        let cases = [
+            (inert("kill", kill.clone(), json!({ "nodes": { "n5": { "was": "crashed" } } })), "n5 was crashed already"),
+            (inert("kill", kill, json!({ "nodes": { "n5": { "was": "running" } } })), "no process of n5 ran"),
+            (
+                inert(
+                    "hold",
+                    json!({ "fault": "link" }),
+                    json!({ "links_impaired": 8, "packets_hit": 0, "packets_sent": 0 }),
+                ),
+                "nobody sent anything over its 8 links",
+            ),
+            (
+                inert(
+                    "corrupt",
+                    json!({ "fault": "link" }),
+                    json!({ "links_impaired": 8, "packets_hit": 0, "packets_sent": 7 }),
+                ),
+                "it hit none of the 7 packets over its 8 links",
+            ),
+            (
+                inert("bit-flips", json!({ "fault": "disk" }), json!({ "operations_hit": 0 })),
+                "nothing was read that it could hit",
+            ),
+            (
+                inert(
+                    "clock-jump",
+                    json!({ "fault": "clock", "target": node, "change": { "jump": { "by_ms": 5 } } }),
+                    json!({ "nodes": { "n5": { "uncovered": ["pid 7: a 32-bit program"] } } }),
+                ),
+                "n5: pid 7: a 32-bit program",
+            ),
+        ];
+        for (line, why) in cases {
+            assert!(line.contains(&format!("n5: inert, it changed nothing: {why}")), "{line}");
+        }
+    }
 }

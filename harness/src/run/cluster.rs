@@ -279,7 +279,8 @@ impl RunningCluster {
         file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS))).ok()?;
         let mut said = Vec::new();
         file.read_to_end(&mut said).ok()?;
-        let said = String::from_utf8_lossy(&said);
+        // Where the run is stands above already.
+        let said = String::from_utf8_lossy(&said).replace(&format!("{}/", self.dir.path().display()), "");
         said.lines().rev().find(|line| !line.trim().is_empty()).map(|line| printable(line.trim()))
     }
 

@@ -356,8 +356,10 @@ impl Reader<'_> {
         }
         let distance = |fault: &&str| strsim::osa_distance(given, fault);
         let nearest = FaultName::ALL.map(FaultName::as_str).into_iter().min_by_key(distance);
-        let near = nearest.filter(|fault| distance(fault) <= 2).map(|fault| format!("did you mean '{fault}'? "));
-        let remedy = format!("{}faults are {}", near.unwrap_or_default(), fault_list());
+        let remedy = match nearest.filter(|fault| distance(fault) <= 2) {
+            Some(near) => format!("did you mean '{near}'? `splitbrain list faults` shows all"),
+            None => format!("faults are {}", fault_list()),
+        };
         self.error(name.span(), unknown.to_string(), &remedy)
     }
 
