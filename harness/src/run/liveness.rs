@@ -31,9 +31,10 @@ impl Run<'_> {
     ) -> Option<Failure> {
         self.phase("leaving a core to itself");
         crew.recorder.nemesis("phase", json!("liveness"));
-        if let Err(failure) = nemesis.leave_core_alone(liveness).await {
-            return Some(failure);
-        }
+        let liveness = match nemesis.leave_core_alone(liveness).await {
+            Ok(liveness) => liveness,
+            Err(failure) => return Some(failure),
+        };
         crew.core.get_or_init(|| liveness.core.clone());
         let _ = phases.send(Phase::Liveness);
         self.phase("waiting for the core");

@@ -15,6 +15,11 @@
 //! is killed, paused, or cut off from the core and from all clients. (Cut off from the core alone, an old leader would go on
 //! to serve clients, and theirs would be the only operations.)
 
+//!
+//! A core that holds the leader has little to prove. So half of those that are drawn say that whoever leads when the phase begins
+//! changes places with one of the others: then the core must find a new leader while the old one is gone for good. Like
+//! all roles that one is looked up when it is due, and the event in the history has the names as they came out.
+
 use serde::{Deserialize, Serialize};
 
 use super::draw::shuffle;
@@ -29,18 +34,22 @@ pub struct Liveness {
     pub core: Vec<usize>,
     /// What stays on the others.
     pub rest: Vec<Fault>,
+    /// Whether a leader that is in the core changes places with the first of the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leader_out: bool,
     /// Within so many milliseconds the core must get on.
     pub within_ms: u64,
 }
 
 impl Liveness {
-    /// Draws a core of `size` nodes, those of `with` among them.
+    /// Draws a core of `size` nodes, those of `with` among them, whoever leads.
     pub fn draw(seed: Seed, node_count: usize, size: usize, with: &[usize], within_ms: u64) -> Liveness {
         let mut others: Vec<usize> = (0..node_count).filter(|node| !with.contains(node)).collect();
         shuffle(&mut seed.stream("liveness core"), &mut others);
         let more = size.saturating_sub(with.len());
         let core = with.iter().copied().filter(|node| *node < node_count).chain(others.into_iter().take(more));
-        Liveness::of(core.collect(), seed, node_count, within_ms)
+        let leader_out = with.is_empty() && below(&mut seed.stream("liveness leader"), 2) == 0;
+        Liveness { leader_out, ..Liveness::of(core.collect(), seed, node_count, within_ms) }
     }
 
     /// With this core; only the fate of the others is drawn.
@@ -49,7 +58,27 @@ impl Liveness {
         core.dedup();
         let others: Vec<usize> = (0..node_count).filter(|node| !core.contains(node)).collect();
         let rest = fates(&others, &mut seed.stream("liveness rest"));
-        Liveness { core, rest, within_ms }
+        Liveness { core, rest, leader_out: false, within_ms }
+    }
+
+    /// The same as it is to be while this node leads.
+    pub fn under(&self, leader: Option<usize>) -> Liveness {
+        let leader = leader.filter(|leader| self.leader_out && self.core.contains(leader));
+        let other = self.rest.iter().flat_map(Fault::mentions).min();
+        let (Some(leader), Some(other)) = (leader, other) else { return self.clone() };
+        let exchanged = |node: &usize| match *node {
+            node if node == leader => other,
+            node if node == other => leader,
+            node => node,
+        };
+        let mut core: Vec<usize> = self.core.iter().map(exchanged).collect();
+        core.sort_unstable();
+        let rest = self.rest.iter().map(|fault| {
+            let mut nodes: Vec<usize> = fault.mentions().iter().map(exchanged).collect();
+            nodes.sort_unstable();
+            on(fault, nodes)
+        });
+        Liveness { core, rest: rest.collect(), ..self.clone() }
     }
 }
 
@@ -71,6 +100,17 @@ fn fates(nodes: &[usize], rng: &mut ChaCha8Rng) -> Vec<Fault> {
     faults.extend(these(killed).map(|target| Fault::Kill { target }));
     faults.extend(these(paused).map(|target| Fault::Pause { target }));
     faults
+}
+
+/// The same fault on other nodes.
+fn on(fault: &Fault, nodes: Vec<usize>) -> Fault {
+    match (fault, these(nodes.clone())) {
+        (Fault::PartitionHalves { .. }, _) => Fault::PartitionHalves { side: nodes },
+        (Fault::ClientsCut { .. }, Some(target)) => Fault::ClientsCut { target },
+        (Fault::Kill { .. }, Some(target)) => Fault::Kill { target },
+        (Fault::Pause { .. }, Some(target)) => Fault::Pause { target },
+        (other, _) => other.clone(),
+    }
 }
 
 fn these(nodes: Vec<usize>) -> Option<Target> {
@@ -106,6 +146,27 @@ mod tests {
         let fates: BTreeSet<_> = all.iter().flat_map(|liveness| &liveness.rest).map(Fault::name).collect();
         assert!(cores.len() > 7, "{} of the ten cores", cores.len());
         assert_eq!(fates, BTreeSet::from(["clients-cut", "kill", "partition-halves", "pause"]));
+    }
+
+    #[test]
+    fn a_leader_changes_places_with_one_of_the_others_half_of_the_time() {
+        let drawn: Vec<_> = (0..100).map(|seed| Liveness::draw(Seed(seed), 5, 3, &[], 1)).collect();
+        let out = drawn.iter().filter(|liveness| liveness.leader_out).count();
+        assert!((35..65).contains(&out), "{out}");
+        for liveness in drawn {
+            for leader in 0..5 {
+                let now = liveness.under(Some(leader));
+                assert!(!liveness.leader_out || !now.core.contains(&leader));
+                let broken: BTreeSet<usize> = now.rest.iter().flat_map(|fault| fault.resolve(5, None)).collect();
+                let all: BTreeSet<usize> = now.core.iter().copied().chain(broken.iter().copied()).collect();
+                assert_eq!((now.core.len(), broken.len(), all.len()), (3, 2, 5), "{now:?}");
+                let fates = |liveness: &Liveness| liveness.rest.iter().map(Fault::name).collect::<Vec<_>>();
+                assert_eq!(fates(&now), fates(&liveness));
+            }
+            assert_eq!(liveness.under(None), liveness);
+        }
+        // Nobody can do without whom the system needs.
+        assert!((0..100).all(|seed| !Liveness::draw(Seed(seed), 5, 3, &[0], 1).leader_out));
     }
 
     #[test]

@@ -9,12 +9,14 @@ use crate::failure::Failure;
 
 impl Nemesis {
     /// Breaks the others for good, heals everything that harms the core, and says so in the history. No step of the schedule
-    /// is due any more.
+    /// is due any more. Returns who is the core and what stays on the others.
     ///
     /// # Errors
     /// When something that harms the core cannot be healed: then the store must not be judged by it.
-    pub async fn leave_core_alone(&mut self, liveness: &Liveness) -> Result<(), Failure> {
+    pub async fn leave_core_alone(&mut self, liveness: &Liveness) -> Result<Liveness, Failure> {
         self.driver.stop();
+        let leader = if liveness.leader_out { self.cluster.leader().await } else { None };
+        let liveness = liveness.under(leader);
         for fault in &liveness.rest {
             let id = self.next_id().await;
             self.inject(id, fault.clone()).await;
@@ -44,7 +46,7 @@ impl Nemesis {
             "within_ms": liveness.within_ms,
         });
         self.recorder.nemesis("core", said);
-        Ok(())
+        Ok(liveness)
     }
 
     async fn harming(&self, core: &[usize]) -> Vec<FaultId> {
