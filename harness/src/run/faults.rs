@@ -256,9 +256,16 @@ impl Nemesis {
     }
 }
 
-/// Nodes that ended by themselves: of each, in which ways, when, and what it said last of all.
+/// Nodes that ended by themselves: of each, in which ways.
 #[derive(Default)]
-struct Ended(BTreeMap<String, BTreeMap<String, (Vec<u64>, Option<String>)>>);
+struct Ended(BTreeMap<String, BTreeMap<String, Ends>>);
+
+/// How often a node ended in one way, and what it said last of all.
+#[derive(Default)]
+struct Ends {
+    at_ms: Vec<u64>,
+    said: Option<String>,
+}
 
 /// No more of a node's last words than this is quoted, characters.
 const QUOTED: usize = 160;
@@ -270,15 +277,15 @@ impl Ended {
             (None, Some(signal)) => format!(" by signal {signal}"),
             (None, None) => String::new(),
         };
-        let (times, last_words) = self.0.entry(name.to_owned()).or_default().entry(how).or_default();
-        times.push(at_ms);
-        *last_words = said.or(last_words.take());
+        let ends = self.0.entry(name.to_owned()).or_default().entry(how).or_default();
+        ends.at_ms.push(at_ms);
+        ends.said = said.or(ends.said.take());
     }
 
     /// A line for each node and way: under faults of disks a node may well end every other second.
     fn notes(&self) -> Vec<String> {
         let ways = self.0.iter().flat_map(|(name, ways)| ways.iter().map(move |(how, at_ms)| (name, how, at_ms)));
-        let line = |(name, how, (at_ms, said)): (&String, &String, &(Vec<u64>, Option<String>))| {
+        let line = |(name, how, Ends { at_ms, said }): (&String, &String, &Ends)| {
             let seconds = |ms: u64| ms as f64 / 1000.0;
             let when = match at_ms[..] {
                 [first, .., last] => {
