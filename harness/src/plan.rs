@@ -10,7 +10,7 @@ use nemesis::seed::Seed;
 use serde::{Deserialize, Serialize};
 
 /// The version of `plan.json`.
-pub const PLAN_FORMAT: u32 = 1;
+pub const PLAN_FORMAT: u32 = 2;
 
 /// See the [module](self).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

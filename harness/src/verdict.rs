@@ -21,7 +21,7 @@ use systems_under_test::{Contract, Promise};
 use crate::failure;
 
 /// The version of `verdict.json` and of the JSON on standard output.
-pub const VERDICT_FORMAT: u32 = 1;
+pub const VERDICT_FORMAT: u32 = 2;
 
 /// The answer of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

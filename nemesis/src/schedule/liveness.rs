@@ -26,7 +26,7 @@ use super::draw::shuffle;
 use crate::fault::{Fault, Target};
 use crate::seed::{ChaCha8Rng, Seed, below};
 
-/// See the [module](self).
+/// A phase in which a core of nodes is healthy and by itself, and the others stay broken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Liveness {
     /// The nodes that are healthy, by position, ascending.
