@@ -11,12 +11,12 @@ use clap::{CommandFactory, ValueEnum};
 use histories::Guarantee;
 use nemesis::fault::{FaultName, registry};
 use nemesis::hosts::Rung;
-use nemesis::schedule::{Intervals, Liveness, Schedule, Severity, compose};
+use nemesis::schedule::{Intervals, LivenessAsked, Schedule, ScheduleError, Severity, compose};
 use nemesis::seed::Seed;
 use systems_under_test::{Options, OptionsError, System};
 
 use super::args::{Cli, Format, RhythmArg, TestArgs};
-use super::names;
+use super::{liveness, names};
 use crate::failure::{Failure, USAGE};
 use crate::plan::{PLAN_FORMAT, Plan};
 use crate::report::shell_word;
@@ -53,8 +53,13 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
     let required = names::guarantees(&args.require)?;
     let nodes = args.nodes as usize;
     let duration_ms = duration.as_millis() as u64;
+    let mut asked_of_core = liveness::asked(args)?;
     let (schedule, faults) = match &args.schedule {
-        Some(path) => (schedule_from(path, nodes, duration_ms)?, Vec::new()),
+        Some(path) => {
+            let (schedule, in_file) = schedule_from(path, nodes, duration_ms)?;
+            asked_of_core = asked_of_core.or(in_file);
+            (schedule, Vec::new())
+        }
         None => {
             let default: Vec<String> = DEFAULT_FAULTS.split(',').map(str::to_owned).collect();
             let asked = faults.unwrap_or(&default);
@@ -73,7 +78,7 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
             (schedule, asked.to_vec())
         }
     };
-    let liveness = liveness_of(args, &*system, &options, seed)?;
+    let liveness = asked_of_core.map(|asked| liveness::of(asked, &*system, &options, nodes, seed));
     can_be_judged(&required, &workloads, schedule.faults().next().is_some(), liveness.is_some())?;
     let plan = Plan {
         format: PLAN_FORMAT,
@@ -239,49 +244,22 @@ fn weighted(asked: &str) -> Result<(&str, u32), Failure> {
     }
 }
 
-fn schedule_from(path: &Path, nodes: usize, duration_ms: u64) -> Result<Schedule, Failure> {
+/// A schedule written by hand, and what it says of a liveness phase.
+fn schedule_from(path: &Path, nodes: usize, duration_ms: u64) -> Result<(Schedule, Option<LivenessAsked>), Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| Failure::file(USAGE, "read", path, &e))?;
     let names: Vec<String> = (1..=nodes).map(|n| format!("n{n}")).collect();
-    let schedule = Schedule::parse(&path.display().to_string(), &text, &names)
-        .map_err(|e| Failure::usage(e.to_string()).help(e.remedy.clone()))?;
+    let (file, failure) = (path.display().to_string(), |e: ScheduleError| {
+        let help = e.remedy.clone();
+        Failure::usage(e.to_string()).help(help)
+    });
+    let schedule = Schedule::parse(&file, &text, &names).map_err(failure)?;
     for problem in schedule.validate(nodes, Some(duration_ms)) {
         if problem.severity == Severity::Error {
             return Err(Failure::usage(format!("{}: {problem}", path.display())).help(problem.remedy));
         }
         anstream::eprintln!("warning: {}: {problem}", path.display());
     }
-    Ok(schedule)
-}
-
-/// The core that is left to itself after the faults, and what becomes of the others.
-fn liveness_of(
-    args: &TestArgs,
-    system: &dyn System,
-    options: &Options,
-    seed: Seed,
-) -> Result<Option<Liveness>, Failure> {
-    let Some(named) = &args.liveness else { return Ok(None) };
-    let (nodes, within_ms) = (args.nodes as usize, args.liveness_within.as_millis() as u64);
-    let needed = system.core(options, nodes);
-    if named.is_empty() {
-        if needed.size >= nodes {
-            anstream::eprintln!(
-                "warning: this configuration needs all {nodes} nodes: --liveness leaves none of them out"
-            );
-        }
-        return Ok(Some(Liveness::draw(seed, nodes, needed.size, &needed.with, within_ms)));
-    }
-    let position = |name: &String| {
-        let number = name.strip_prefix('n').and_then(|number| number.parse::<usize>().ok());
-        number.filter(|number| (1..=nodes).contains(number)).map(|number| number - 1).ok_or_else(|| {
-            Failure::usage(format!("no node is called '{name}'")).help(format!("the nodes are n1 to n{nodes}"))
-        })
-    };
-    let core = named.iter().map(position).collect::<Result<Vec<_>, _>>()?;
-    if let Some(lacks) = needed.lacks(&core) {
-        anstream::eprintln!("warning: liveness is not promised of {}: {lacks}", named.join(" "));
-    }
-    Ok(Some(Liveness::of(core, seed, nodes, within_ms)))
+    Ok((schedule, Schedule::parse_liveness(&file, &text, &names).map_err(failure)?))
 }
 
 /// Requiring what nothing in the run can show would always end `unknown`: say so before, not after.

@@ -13,6 +13,10 @@
 //! until-leader = "any"            # or what ends it: until-output, until-operations, until-acknowledged
 //! every = "10s"                   # again this often
 //! times = 3                       # and so many times in all
+//!
+//! [liveness]                      # after the steps a core is left to itself
+//! core = ["n2", "n3", "n4"]       # absent: drawn from the seed, as many nodes as the system says suffice
+//! within = "5s"                   # absent: 10s
 //! ```
 
 mod particulars;
@@ -24,7 +28,7 @@ use toml::Spanned;
 use super::amounts::Time;
 use super::crash_loop::CrashLoop;
 use super::raw::{Names, RawSchedule, RawStep};
-use super::{Action, Heal, Moment, Repeat, Schedule, Severity, Step, Trigger};
+use super::{Action, Heal, LivenessAsked, Moment, Repeat, Schedule, Severity, Step, Trigger};
 use crate::fault::{Fault, FaultName, LinkKind, Target, registry};
 
 /// A schedule that cannot be read.
@@ -62,13 +66,23 @@ const OTHER_WORDS: [(&str, &str); 14] = [
     ("interval", "every"),
 ];
 
+/// What the file says of a liveness phase, if it says anything of one.
+pub(super) fn parse_liveness(file: &str, text: &str, nodes: &[String]) -> Result<Option<LivenessAsked>, ScheduleError> {
+    let reader = Reader { file, text, nodes };
+    let Some(raw) = reader.raw()?.liveness else { return Ok(None) };
+    let core = raw.core.as_ref().map(|core| match core.get_ref().is_empty() {
+        false => reader.node_list(core.get_ref(), &core.span()),
+        true => {
+            let what = "a core of no nodes".to_owned();
+            Err(reader.error(core.span(), what, "name the nodes, or leave `core` away to have it drawn"))
+        }
+    });
+    Ok(Some(LivenessAsked { core: core.transpose()?, within_ms: raw.within.map(|Time(ms)| ms) }))
+}
+
 pub(super) fn parse(file: &str, text: &str, nodes: &[String]) -> Result<Schedule, ScheduleError> {
     let reader = Reader { file, text, nodes };
-    let raw: RawSchedule = toml::from_str(text).map_err(|error| {
-        let message = error.message().trim_end().replace('\n', ", ");
-        let (what, remedy) = in_brief(message);
-        reader.error(error.span().unwrap_or(0..0), what, &remedy)
-    })?;
+    let raw = reader.raw()?;
     if raw.step.is_empty() {
         let remedy = "begin each step with [[step]]";
         return Err(reader.error(0..0, "the schedule has no step".to_owned(), remedy));
@@ -102,6 +116,14 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    fn raw(&self) -> Result<RawSchedule, ScheduleError> {
+        toml::from_str(self.text).map_err(|error| {
+            let message = error.message().trim_end().replace('\n', ", ");
+            let (what, remedy) = in_brief(message);
+            self.error(error.span().unwrap_or(0..0), what, &remedy)
+        })
+    }
+
     fn error(&self, at: Range<usize>, what: String, remedy: &str) -> ScheduleError {
         let before = &self.text.as_bytes()[..at.start.min(self.text.len())];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();

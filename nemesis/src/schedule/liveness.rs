@@ -41,6 +41,15 @@ pub struct Liveness {
     pub within_ms: u64,
 }
 
+/// What is asked of the phase; what is not said is drawn or left to whoever asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LivenessAsked {
+    /// The nodes that are to be healthy, by position; absent: drawn.
+    pub core: Option<Vec<usize>>,
+    /// See [`Liveness::within_ms`].
+    pub within_ms: Option<u64>,
+}
+
 impl Liveness {
     /// Draws a core of `size` nodes, those of `with` among them, whoever leads.
     pub fn draw(seed: Seed, node_count: usize, size: usize, with: &[usize], within_ms: u64) -> Liveness {
