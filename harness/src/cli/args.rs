@@ -167,7 +167,8 @@ pub struct TestArgs {
     #[arg(long, value_name = "GUARANTEE", value_delimiter = ',')]
     pub require: Vec<String>,
     /// Stop at the first proof that something promised is violated, with every process of the cluster standing still
-    /// as it stood then; on a terminal until Enter is pressed.
+    /// as it stood then; on a terminal until Enter is pressed. What shows only at the end does not stop it: writes that are
+    /// lost, replicas that differ, recovery, liveness.
     #[arg(long)]
     pub fail_fast: bool,
     /// Where runs are kept.
