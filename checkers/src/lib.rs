@@ -15,7 +15,7 @@
 //!
 //! One module for each guarantee, each with its definition, its decisions and its limits:
 //! [`durability`], [`read_your_writes`], [`monotonic_reads`], [`monotonic_writes`], [`writes_follow_reads`],
-//! [`consistent_prefix`], [`convergence`], [`counter_bounds`], [`recovery`].
+//! [`consistent_prefix`], [`convergence`], [`counter_bounds`], [`recovery`], [`liveness`].
 
 #![forbid(unsafe_code)]
 
@@ -32,6 +32,7 @@ mod fold;
 mod graph;
 pub mod graphs;
 pub mod linearizability;
+pub mod liveness;
 pub mod minimal;
 pub mod models;
 pub mod monotonic_reads;
@@ -52,5 +53,5 @@ pub use finding::{Anomaly, Finding, Observed, Relation, RelationKind};
 pub use graph::{dot, graph, name as relation_name};
 pub use minimal::{Minimal, Shrinker};
 pub use models::{AnomalyType, Model};
-pub use registry::{CheckConfig, about, all, check, checker, run};
+pub use registry::{CheckConfig, about, all, check, checker, run, seen_only_at_the_end};
 pub use svg::{Drawn, svg};

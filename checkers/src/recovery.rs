@@ -210,7 +210,7 @@ fn step(history: &History, event: EventIndex) -> Step {
         "heal-all" => Step::Healed,
         "heal" if value.get("remaining").and_then(|n| n.as_u64()) == Some(0) => Step::Healed,
         "phase" if value == "final-reads" => Step::Over,
-        "heal" | "phase" | "dump" | "exit" | "clock-offsets" => Step::Other,
+        "heal" | "phase" | "core" | "dump" | "exit" | "clock-offsets" => Step::Other,
         _ if value.get("outcome").is_some_and(|outcome| outcome.get("skipped").is_some()) => Step::Other,
         _ => Step::Fault,
     }

@@ -8,6 +8,7 @@ use crate::convergence::{self, Convergence};
 use crate::counter_bounds::{self, CounterBounds};
 use crate::durability::{self, Durability};
 use crate::finding::Finding;
+use crate::liveness::{self, Liveness};
 use crate::monotonic_reads::{self, MonotonicReads};
 use crate::monotonic_writes::{self, MonotonicWrites};
 use crate::read_your_writes::{self, ReadYourWrites};
@@ -45,6 +46,7 @@ pub fn checker(guarantee: Guarantee, config: &CheckConfig) -> Box<dyn Checker> {
         Guarantee::Convergence => Box::new(Convergence::default()),
         Guarantee::CounterBounds => Box::new(CounterBounds::default()),
         Guarantee::Recovery => Box::new(Recovery::new(config.recovery_bound_ms)),
+        Guarantee::Liveness => Box::new(Liveness::default()),
         at_the_end => Box::new(AtTheEnd::new(at_the_end)),
     }
 }
@@ -61,7 +63,27 @@ pub fn about(guarantee: Guarantee) -> About {
         Guarantee::Convergence => convergence::ABOUT,
         Guarantee::CounterBounds => counter_bounds::ABOUT,
         Guarantee::Recovery => recovery::ABOUT,
+        Guarantee::Liveness => liveness::ABOUT,
         at_the_end => whole::about(at_the_end).unwrap_or(recovery::ABOUT),
+    }
+}
+
+/// Why a run cannot be stopped at the first proof that this guarantee is violated, or not at every proof; none where it can.
+pub fn seen_only_at_the_end(guarantee: Guarantee) -> Option<&'static str> {
+    use Guarantee::*;
+    match guarantee {
+        Durability => Some(
+            "what is lost shows in the final reads; before them it sees what was doubled, aborted or never written",
+        ),
+        Convergence => Some("replicas are compared when everything is healed"),
+        Recovery => Some("it is measured when everything is healed"),
+        Liveness => Some("it is measured after the faults"),
+        Pram | Causal => Some("it is judged over the whole history"),
+        ReadCommitted | SnapshotIsolation | Serializable | StrictSerializable => {
+            Some("of registers in transactions it is judged over the whole history; lists are watched")
+        }
+        ReadYourWrites | MonotonicReads | MonotonicWrites | WritesFollowReads | ConsistentPrefix | CounterBounds
+        | Linearizable => None,
     }
 }
 

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use histories::Guarantee;
-use nemesis::schedule::Schedule;
+use nemesis::fault::{Fault, FaultName, expand};
+use nemesis::schedule::{Liveness, Schedule};
 use nemesis::seed::Seed;
 use serde::{Deserialize, Serialize};
 
 /// The version of `plan.json`.
-pub const PLAN_FORMAT: u32 = 1;
+pub const PLAN_FORMAT: u32 = 2;
 
 /// See the [module](self).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +46,33 @@ pub struct Plan {
     pub faults: Vec<String>,
     /// Which fault when.
     pub schedule: Schedule,
+    /// What comes after it, where a core is to be left to itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<Liveness>,
     /// Guarantees promised for this run on top of the contract.
     pub required: Vec<Guarantee>,
+}
+
+impl Plan {
+    /// The faults that it injects: those of the schedule, and those of the liveness phase.
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.schedule.faults().chain(self.liveness.iter().flat_map(|liveness| &liveness.rest))
+    }
+
+    /// Every fault that was asked for by name or in a group, ascending; not all of them need be in the schedule.
+    pub fn asked(&self) -> Vec<FaultName> {
+        let names = self.faults.iter().map(|asked| asked.split_once(':').map_or(&**asked, |(name, _)| name));
+        let mut asked: Vec<FaultName> = names.flat_map(|name| expand(name).unwrap_or_default()).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        asked
+    }
+
+    /// Every name under which a contract may speak of them, ascending.
+    pub fn fault_names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.faults().flat_map(Fault::names).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
 }

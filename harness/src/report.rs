@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::verdict::{Circumstances, Judgement, Terms};
 
 /// The version of `run.json`.
-pub const RUN_FORMAT: u32 = 1;
+pub const RUN_FORMAT: u32 = 2;
 
 /// `run.json`: what is needed to know what this run was, and to check it again.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -13,8 +13,9 @@ use serde::de::DeserializeOwned;
 use crate::clock::RunClock;
 use crate::failure::{Failure, HARNESS, USAGE};
 
-/// The newest version of any file of a run directory that this program knows.
-const NEWEST_FORMAT: u64 = 1;
+/// The newest version of any file of a run directory that this program knows. With 2 came the guarantee `liveness`, and nodes
+/// by name where 1 had positions; both are read.
+const NEWEST_FORMAT: u64 = 2;
 
 /// The directory of one run.
 #[derive(Clone, Debug)]

@@ -21,7 +21,7 @@ use systems_under_test::{Contract, Promise};
 use crate::failure;
 
 /// The version of `verdict.json` and of the JSON on standard output.
-pub const VERDICT_FORMAT: u32 = 1;
+pub const VERDICT_FORMAT: u32 = 2;
 
 /// The answer of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +107,9 @@ pub struct Circumstances {
     /// Faults that the schedule holds.
     #[serde(default)]
     pub planned_count: u64,
+    /// Those of them that this machine does not offer.
+    #[serde(default)]
+    pub left_out_count: u64,
     /// Faults that were installed.
     pub fault_count: u64,
     /// Faults that changed nothing.
@@ -133,6 +136,7 @@ impl Circumstances {
     pub fn with_faults_of(self, other: &Circumstances) -> Self {
         let Circumstances {
             planned_count,
+            left_out_count,
             fault_count,
             inert_count,
             interrupted,
@@ -143,6 +147,7 @@ impl Circumstances {
         } = *other;
         Circumstances {
             planned_count,
+            left_out_count,
             fault_count,
             inert_count,
             interrupted,
@@ -249,6 +254,9 @@ fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances, word:
         let nodes = if count == 1 { "node did" } else { "nodes did" };
         return (Verdict::Unknown, format!("{count} {nodes} not answer any more at the end"));
     }
+    if circumstances.planned_count > 0 && circumstances.planned_count == circumstances.left_out_count {
+        return (Verdict::Unknown, "every fault was left out, as this machine does not offer it".into());
+    }
     if circumstances.planned_count > 0 && circumstances.fault_count == 0 {
         return (Verdict::Unknown, "the run ended before its first fault".into());
     }
@@ -258,6 +266,10 @@ fn conclude(rows: &BTreeMap<Guarantee, Row>, circumstances: Circumstances, word:
     let unjudged = [titles(Observed::Unknown, false), titles(Observed::NotApplicable, true)].concat();
     if !unjudged.is_empty() {
         return (Verdict::Unknown, format!("{} could not be judged", list(&unjudged)));
+    }
+    if promised().next().is_none() && rows.values().any(|r| r.waived) {
+        let help = "nothing is promised under these faults: --require makes a guarantee count";
+        return (Verdict::Unknown, help.into());
     }
     if promised().all(|(_, r)| r.observed == Observed::NotApplicable) {
         return (Verdict::Unknown, format!("nothing that was {word} could be judged"));
@@ -313,6 +325,7 @@ mod tests {
         update_count: None,
         silent_count: 0,
         planned_count: 2,
+        left_out_count: 0,
         fault_count: 2,
         inert_count: 1,
         interrupted: false,
@@ -364,6 +377,7 @@ mod tests {
             (Observed::Held, Circumstances { ok_count: 0, ..RAN }),
             (Observed::Held, Circumstances { inert_count: 2, ..RAN }),
             (Observed::Held, Circumstances { fault_count: 0, inert_count: 0, ..RAN }),
+            (Observed::Held, Circumstances { fault_count: 0, inert_count: 0, left_out_count: 2, ..RAN }),
             (Observed::Held, Circumstances { interrupted: true, ..RAN }),
             (Observed::Held, Circumstances { damaged: true, ..RAN }),
             (Observed::Held, Circumstances { update_count: Some(0), ..RAN }),

@@ -31,6 +31,10 @@ fn unknown_names_get_the_nearest_right_one() {
     refused(&["test", "single-leader", "--require", "durabilty"], &["'durabilty'", "did you mean 'durability'?"]);
     refused(&["test", "single-leader", "--set", "replicaton=async"], &["'replicaton'", "did you mean 'replication'?"]);
     refused(&["test", "single-leader", "--set", "replication=fast"], &["'fast'", "async"]);
+    refused(&["explain", "crash", "--set", "replication=sync"], &["'crash' is none", "list systems"]);
+    refused(&["explain", "single-leader", "--set", "replication=fast"], &["'fast'", "async"]);
+    refused(&["test", "single-leader", "--liveness=n9"], &["'n9'", "n1 to n5"]);
+    refused(&["test", "single-leader", "--require", "liveness"], &["nothing in this run", "--liveness"]);
     refused(&["explain", "durabilty"], &["did you mean 'durability'?"]);
     refused(&["explain", "snapshot-isolatoin"], &["did you mean 'snapshot-isolation'?"]);
     refused(&["explain", "g-singel-item"], &["did you mean 'G-single-item'?"]);
@@ -192,4 +196,23 @@ fn the_workloads_of_check_are_listed_and_explained() {
 fn models_are_listed_by_name() {
     let names: Vec<String> = listed("models").iter().map(|model| model["name"].to_string()).collect();
     assert!(names.len() > 20 && names.is_sorted(), "{names:?}");
+}
+
+#[test]
+fn a_system_is_explained_as_it_is_set() {
+    let text = |set: &[&str]| {
+        let output = splitbrain(&[&["explain", "single-leader"], set].concat());
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let (plain, sync) = (text(&[]), text(&["--set", "replication=sync", "--set", "failover=none"]));
+    assert!(plain.contains("what the default configuration promises, on 5 nodes") && plain.contains("3 of 5 nodes"));
+    assert!(sync.contains("what replication=sync failover=none promises, on 5 nodes"), "{sync}");
+    assert!(sync.contains("it takes all nodes, n1 among them"), "{sync}");
+    let row = |text: &str| {
+        let table = text.split("what replication changes of it").nth(1).unwrap_or_default().to_owned();
+        table.lines().find(|line| line.trim_start().starts_with("durability")).map(str::to_owned)
+    };
+    let words: Vec<String> = row(&plain).expect("a row").split_whitespace().map(str::to_owned).collect();
+    assert_eq!(words, ["durability", "no", "yes", "yes"], "async, sync, semi-sync");
 }

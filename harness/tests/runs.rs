@@ -129,8 +129,22 @@ fn the_same_seed_gives_the_same_plan_byte_for_byte() {
     let plans: Vec<Vec<u8>> = [("a", "9"), ("b", "9"), ("c", "10")]
         .iter()
         .map(|(runs, seed)| {
-            let (code, json, errors) =
-                test(&scratch, &["--faults", "all", "--ops", "1", "--duration", "20s", "--runs", runs, "--seed", seed]);
+            let (code, json, errors) = test(
+                &scratch,
+                &[
+                    "--faults",
+                    "all",
+                    "--allow-degraded",
+                    "--ops",
+                    "1",
+                    "--duration",
+                    "20s",
+                    "--runs",
+                    runs,
+                    "--seed",
+                    seed,
+                ],
+            );
             assert!(matches!(code, Some(0 | 2)), "{json}\n{errors}");
             std::fs::read(scratch.path.join(runs).join("latest/plan.json")).expect("a plan")
         })

@@ -24,6 +24,8 @@ pub enum Guarantee {
     CounterBounds,
     /// After healing the store takes operations again, within a bound.
     Recovery,
+    /// A core of healthy nodes that suffices goes on while the others stay broken, within a bound.
+    Liveness,
     /// Each session's view follows the order of every other session's writes.
     Pram,
     /// Whoever has seen an effect has seen its causes.
@@ -42,7 +44,7 @@ pub enum Guarantee {
 
 impl Guarantee {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Guarantee; 16] = [
+    pub const ALL: [Guarantee; 17] = [
         Guarantee::Durability,
         Guarantee::ReadYourWrites,
         Guarantee::MonotonicReads,
@@ -52,6 +54,7 @@ impl Guarantee {
         Guarantee::Convergence,
         Guarantee::CounterBounds,
         Guarantee::Recovery,
+        Guarantee::Liveness,
         Guarantee::Pram,
         Guarantee::Causal,
         Guarantee::Linearizable,
@@ -62,7 +65,7 @@ impl Guarantee {
     ];
 
     /// Those that are observed event by event, while the history grows. The others are judged at its end.
-    pub const FOLDS: [Guarantee; 9] = [
+    pub const FOLDS: [Guarantee; 10] = [
         Guarantee::Durability,
         Guarantee::ReadYourWrites,
         Guarantee::MonotonicReads,
@@ -72,6 +75,7 @@ impl Guarantee {
         Guarantee::Convergence,
         Guarantee::CounterBounds,
         Guarantee::Recovery,
+        Guarantee::Liveness,
     ];
 
     /// The name in flags and files, such as `read-your-writes`.
@@ -86,6 +90,7 @@ impl Guarantee {
             Guarantee::Convergence => "convergence",
             Guarantee::CounterBounds => "counter-bounds",
             Guarantee::Recovery => "recovery",
+            Guarantee::Liveness => "liveness",
             Guarantee::Pram => "pram",
             Guarantee::Causal => "causal",
             Guarantee::Linearizable => "linearizable",

@@ -290,6 +290,15 @@ impl Operation {
         }
     }
 
+    /// Whether it asks for what the store holds.
+    pub fn is_read(&self) -> bool {
+        match self {
+            Operation::Read { .. } | Operation::Contains { .. } => true,
+            Operation::Txn(micros) => micros.iter().any(|m| matches!(m, Micro::Read { .. } | Micro::Predicate { .. })),
+            _ => false,
+        }
+    }
+
     /// Whether it can change the store.
     pub fn is_update(&self) -> bool {
         match self {

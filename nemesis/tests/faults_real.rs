@@ -15,6 +15,8 @@ mod lab;
 mod resources;
 #[path = "hosts/runner.rs"]
 mod runner;
+#[path = "support/scratch.rs"]
+mod scratch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;

@@ -24,7 +24,7 @@ fn a_cut_counts_the_packets_that_it_dropped() {
             "asked": {
                 "fault": "leader-isolated",
                 "targets": ["n1"],
-                "spec": { "fault": "partition-one", "target": { "leader": { "fallback": 2 } } },
+                "spec": { "fault": "partition-one", "target": { "leader": { "fallback": "n3" } } },
             },
             "outcome": "installed",
             "took_effect": { "links_cut": 4 },

@@ -572,3 +572,33 @@ proptest! {
         prop_assert!((0..node_count).all(|node| fake.is(node) == "running"));
     }
 }
+
+#[test]
+fn what_harms_some_nodes_is_told_from_what_harms_the_others_only() {
+    let fake = Fake::new(5);
+    let mut injector = injector(&fake, 5);
+    let core = [0, 1, 2];
+    let harmful = [
+        Fault::Kill { target: Target::Nodes(vec![2, 4]) },
+        Fault::PartitionMatrix { links: vec![(0, 1)] },
+        Fault::ClientsCut { target: Target::Node(1) },
+        Fault::Pause { target: Target::All },
+    ];
+    let harmless = [
+        Fault::Kill { target: Target::Node(3) },
+        Fault::PartitionHalves { side: vec![3, 4] },
+        Fault::ClientsCut { target: Target::Nodes(vec![3, 4]) },
+        Fault::PartitionMatrix { links: vec![(3, 0), (0, 4)] },
+    ];
+    for fault in &harmless {
+        install(&mut injector, fault);
+    }
+    assert_eq!(injector.harming(&core), []);
+    let mut ids: Vec<_> = harmful.iter().map(|fault| install(&mut injector, fault).0).collect();
+    ids.reverse();
+    assert_eq!(injector.harming(&core), ids, "the last first");
+    for id in injector.harming(&core) {
+        injector.heal(id);
+    }
+    assert_eq!((injector.harming(&core), injector.installed().len()), (vec![], harmless.len()));
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use nemesis::fault::{Fault, Target};
-use nemesis::schedule::{Action, Heal, Repeat, Schedule, ScheduleError, Severity, Step, Trigger};
+use nemesis::schedule::{Action, Heal, LivenessAsked, Repeat, Schedule, ScheduleError, Severity, Step, Trigger};
 
 fn nodes(count: usize) -> Vec<String> {
     (1..=count).map(|node| format!("n{node}")).collect()
@@ -25,6 +25,7 @@ fn every_example_is_good_for_five_nodes() {
         let schedule =
             Schedule::parse(&name, &text, &nodes(5)).unwrap_or_else(|error| panic!("{error}\nhelp: {}", error.remedy));
         assert_eq!(schedule.validate(5, Some(30_000)), vec![], "{name}");
+        Schedule::parse_liveness(&name, &text, &nodes(5)).unwrap_or_else(|error| panic!("{error}"));
         let json = serde_json::to_string(&schedule).expect("a schedule is plain data");
         assert_eq!(serde_json::from_str::<Schedule>(&json).expect("it reads back"), schedule, "{name}");
         count += 1;
@@ -146,7 +147,7 @@ fn bad_schedules_name_the_line_and_the_remedy() {
             "my.toml:2: unknown field `on-ledaer`",
             "did you mean `on-leader`? docs/guide/schedules.md shows every field",
         ),
-        ("steps = []", "my.toml:1: unknown field `steps`, expected `step`", guide),
+        ("steps = []", "my.toml:1: unknown field `steps`, expected `step` or `liveness`", guide),
         ("[[step]]\nat = 2", &format!("my.toml:2: invalid type: integer `2`, {time}"), guide),
         ("[[step]]\n\nat = '2 sec'", &format!("my.toml:3: invalid value: string \"2 sec\", {time}"), guide),
         ("[[step]]\nat = '2'", &format!("my.toml:2: invalid value: string \"2\", {time}"), guide),
@@ -167,7 +168,22 @@ fn bad_schedules_name_the_line_and_the_remedy() {
             "my.toml:3: `output-of` without `on-output`",
             "add the pattern to wait for: on-output = \"…\"",
         ),
-        ("[[step]]\nat = '2s'\nfault = 'kil'", "my.toml:3: there is no fault 'kil'", faults),
+        ("[[step]]\nat = '2s'\nfault = 'explode'", "my.toml:3: there is no fault 'explode'", faults),
+        (
+            "[[step]]\nat = '2s'\nfault = 'kil'",
+            "my.toml:3: there is no fault 'kil'",
+            "did you mean 'kill'? `splitbrain list faults` shows all",
+        ),
+        (
+            "[[step]]\nat = '2s'\nfault = 'disk'\ntarget = 'n1'",
+            "my.toml:3: 'disk' is a group of faults, and a step injects one",
+            "name one of disk-error, disk-full, disk-slow, disk-hang",
+        ),
+        (
+            "[[step]]\nat = '2s'\nfault = 'kill'\ntarget = 'n1'\nduration = '1s'",
+            "my.toml:5: unknown field `duration`",
+            "did you mean `for`? docs/guide/schedules.md shows every field",
+        ),
         (
             "[[step]]\nat = '2s'\nfault = 'kill'",
             "my.toml:3: kill does not say where",
@@ -299,4 +315,22 @@ fn a_plan_for_more_nodes_than_there_are_is_an_error() {
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].to_string(), "step 1: no node is called 'n5'");
     assert_eq!(problems[0].severity, Severity::Error);
+}
+
+#[test]
+fn a_file_may_ask_for_a_core_that_is_left_to_itself() {
+    let step = "[[step]]\nat = '2s'\nfault = 'kill-leader'\nfor = '1s'\n";
+    let asked = |table: &str| Schedule::parse_liveness("my.toml", &format!("{step}{table}"), &nodes(5));
+    assert_eq!(asked("").expect("a schedule"), None);
+    assert_eq!(asked("[liveness]").expect("a schedule"), Some(LivenessAsked::default()));
+    let both = LivenessAsked { core: Some(vec![1, 3]), within_ms: Some(5_000) };
+    assert_eq!(asked("[liveness]\ncore = ['n2', 'n4']\nwithin = '5s'").expect("a schedule"), Some(both));
+    for (table, what) in [
+        ("[liveness]\ncore = ['n9']", "my.toml:6: no node is called 'n9'"),
+        ("[liveness]\ncore = []", "my.toml:6: a core of no nodes"),
+        ("[liveness]\ncore = ['n1', 'n1']", "my.toml:6: 'n1' is named twice"),
+        ("[liveness]\nnodes = ['n1']", "my.toml:6: unknown field `nodes`, expected `core` or `within`"),
+    ] {
+        assert_eq!(asked(table).map_err(|error| error.to_string()), Err(what.to_owned()));
+    }
 }

@@ -38,6 +38,43 @@ fn spans(schedule: &Schedule) -> Vec<(u64, u64)> {
     schedule.steps.iter().map(span).collect()
 }
 
+/// A schedule without the kills in the middle of faults that only reads show, and when those come.
+fn without_restarts(mut schedule: Schedule) -> (Schedule, Vec<(u64, u64)>) {
+    let only_read = |step: &nemesis::schedule::Step| {
+        let name = step.fault().expect("an injection").fault_name();
+        matches!(name, FaultName::BitFlips | FaultName::MisdirectedRead)
+    };
+    let mut kills = Vec::new();
+    let mut kept: Vec<nemesis::schedule::Step> = Vec::new();
+    for step in schedule.steps {
+        if kept.last().is_some_and(only_read) && kills.len() < kept.iter().filter(|step| only_read(step)).count() {
+            kills.push(step);
+        } else {
+            kept.push(step);
+        }
+    }
+    schedule.steps = kills;
+    let times = spans(&schedule);
+    schedule.steps = kept;
+    (schedule, times)
+}
+
+#[test]
+fn what_only_reads_show_comes_with_a_restart_of_the_same_nodes() {
+    let names = [FaultName::BitFlips, FaultName::MisdirectedRead];
+    let schedule = generate(Seed(3), &names, 5, 60_000, &Intervals::default());
+    let pairs: Vec<_> = schedule.steps.chunks(2).collect();
+    assert!(pairs.len() >= 6, "{} of them", pairs.len());
+    for pair in pairs {
+        let [fault, kill] = pair else { panic!("a fault without a kill: {pair:?}") };
+        let (fault, kill) = (fault.fault().expect("a fault"), kill.fault().expect("a kill"));
+        assert_eq!((kill.fault_name(), kill.target()), (FaultName::Kill, fault.target()));
+        assert!(names.contains(&fault.fault_name()), "{fault}");
+    }
+    let times = spans(&schedule);
+    assert!(times.chunks(2).all(|pair| pair[0].0 < pair[1].0 && pair[1].1 < pair[0].1), "{times:?}");
+}
+
 /// A change here means that old seeds no longer replay their plans: a break for everyone who noted one down.
 #[test]
 fn seed_7_gives_the_plan_that_it_always_gave() {
@@ -89,8 +126,9 @@ proptest! {
     fn it_is_valid_and_healed_before_the_end(seed: u64, node_count in 1usize..=9, duration_ms in 0u64..300_000) {
         let schedule = all(seed, node_count, duration_ms);
         prop_assert_eq!(schedule.validate(node_count, Some(duration_ms)), vec![]);
+        let (schedule, kills) = without_restarts(schedule);
         let spans = spans(&schedule);
-        prop_assert!(spans.iter().all(|(_, heal)| *heal < duration_ms));
+        prop_assert!(spans.iter().chain(&kills).all(|(_, heal)| *heal < duration_ms));
         prop_assert!(spans.windows(2).all(|pair| pair[0].1 < pair[1].0), "one at a time: {:?}", spans);
     }
 

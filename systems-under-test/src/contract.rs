@@ -59,6 +59,12 @@ impl Contract {
         self
     }
 
+    /// The same without a word on this guarantee, and so without a promise of it.
+    pub fn without(mut self, guarantee: Guarantee) -> Self {
+        self.promises.remove(&guarantee);
+        self
+    }
+
     /// What is said of this guarantee, if anything.
     pub fn get(&self, guarantee: Guarantee) -> Option<&Promise> {
         self.promises.get(&guarantee)
@@ -74,9 +80,46 @@ impl Contract {
     }
 }
 
+/// Which nodes are enough for a system to go on while the others are gone for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Core {
+    /// How many there must be.
+    pub size: usize,
+    /// Which of them must be among these, by position: a leader that nobody replaces.
+    pub with: Vec<usize>,
+}
+
+impl Core {
+    /// Any majority.
+    pub fn majority(node_count: usize) -> Core {
+        Core { size: node_count / 2 + 1, with: Vec::new() }
+    }
+
+    /// Why these nodes do not suffice, if they do not.
+    pub fn lacks(&self, nodes: &[usize]) -> Option<String> {
+        let missing = self.with.iter().find(|node| !nodes.contains(node));
+        match missing {
+            Some(node) => Some(format!("nothing goes on without n{}", node + 1)),
+            None if nodes.len() < self.size => {
+                Some(format!("it takes {} nodes to go on, and these are {}", self.size, nodes.len()))
+            }
+            None => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_core_says_what_it_lacks() {
+        let core = Core { size: 2, with: vec![0] };
+        assert_eq!(core.lacks(&[0, 2]), None);
+        assert_eq!(core.lacks(&[1, 2]).as_deref(), Some("nothing goes on without n1"));
+        assert_eq!(core.lacks(&[0]).as_deref(), Some("it takes 2 nodes to go on, and these are 1"));
+        assert_eq!([1, 2, 3, 4, 5].map(|nodes| Core::majority(nodes).size), [1, 2, 2, 3, 3]);
+    }
 
     #[test]
     fn what_voids_everything_leaves_nothing_promised_and_no_is_no() {

@@ -21,7 +21,7 @@ pub mod system;
 mod test_dir;
 
 pub use bundled::{bundled, find, node_main};
-pub use contract::{Contract, Promise};
+pub use contract::{Contract, Core, Promise};
 pub use dial::{BoxFuture, Dial, DirectDial};
 pub use system::{
     Answer, Client, ClientContext, Cluster, Function, NodeCommand, NodeContext, OptionSpec, Options, OptionsError,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use histories::{Completion, Operation};
 use serde_json::Value as Json;
 
-use crate::contract::Contract;
+use crate::contract::{Contract, Core};
 use crate::dial::{BoxFuture, Dial};
 use crate::specimen::BugSpec;
 
@@ -302,4 +302,10 @@ pub trait System: Send + Sync {
 
     /// What this configuration promises.
     fn contract(&self, options: &Options, node_count: usize) -> Contract;
+
+    /// Which nodes suffice for this configuration to go on while the others are gone for good: what its promise of
+    /// [`Liveness`](histories::Guarantee::Liveness) is about.
+    fn core(&self, _options: &Options, node_count: usize) -> Core {
+        Core::majority(node_count)
+    }
 }

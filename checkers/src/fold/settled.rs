@@ -41,7 +41,7 @@ impl Settled {
                 self.nemesis = Some(event.0);
             }
             "heal" => self.nemesis = Some(event.0),
-            "dump" | "exit" | "clock-offsets" => {}
+            "core" | "dump" | "exit" | "clock-offsets" => {}
             _ => {
                 self.faults += 1;
                 self.nemesis = Some(event.0);

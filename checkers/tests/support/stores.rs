@@ -181,6 +181,7 @@ pub fn record(rng: &mut Rng, run: Run) -> Recorded {
     sim.nemesis("phase", "faults".into());
     sim.nemesis("cut", serde_json::json!(["n1", "n2"]));
     sim.clients(run.operations, true);
+    sim.core_was_alone();
     sim.nemesis("heal-all", serde_json::Value::Null);
     sim.time += run.recovery_ms * 1_000_000;
     sim.nemesis("phase", "recovery".into());
@@ -199,6 +200,17 @@ impl Sim<'_> {
     fn nemesis(&mut self, f: &str, value: serde_json::Value) {
         let operation = Operation::Custom { f: f.into(), key: None, value };
         self.push(Process::NEMESIS, Kind::Info, operation, None, None);
+    }
+
+    /// Since a while before the last event all replicas have been healthy, and nobody else.
+    fn core_was_alone(&mut self) {
+        let place = self.events.len() - self.events.len() / 8;
+        let time = self.events[place].time;
+        let core: Vec<String> = (1..=self.run.replicas).map(|n| format!("n{n}")).collect();
+        let value = serde_json::json!({ "core": core, "rest": [], "faults": [], "within_ms": 10_000 });
+        let operation = Operation::Custom { f: "core".into(), key: None, value };
+        let (process, kind, node, session) = (Process::NEMESIS, Kind::Info, None, None);
+        self.events.insert(place, Event { time, process, kind, operation, node, session, error: None });
     }
 
     fn push(&mut self, process: Process, kind: Kind, operation: Operation, node: Option<usize>, session: Option<u32>) {

@@ -152,6 +152,14 @@ pub struct TestArgs {
     /// Bound on recovery after healing.
     #[arg(long, value_name = "T", default_value = "10s", value_parser = duration)]
     pub recovery: Duration,
+    /// After the faults, leave a core of healthy nodes to itself, the others cut off, paused or dead for good, and see whether
+    /// it gets on. The core is drawn from the seed, as many nodes as the system says suffice (`splitbrain explain SYSTEM`),
+    /// or named: --liveness=n1,n3.
+    #[arg(long, value_name = "NODES", value_delimiter = ',', num_args = 0.., require_equals = true)]
+    pub liveness: Option<Vec<String>>,
+    /// Bound on the first read and the first update that the core answers.
+    #[arg(long, value_name = "T", default_value = "10s", value_parser = duration, requires = "liveness")]
+    pub liveness_within: Duration,
     /// The source of every choice. Default: a fresh one, which is printed.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -159,7 +167,8 @@ pub struct TestArgs {
     #[arg(long, value_name = "GUARANTEE", value_delimiter = ',')]
     pub require: Vec<String>,
     /// Stop at the first proof that something promised is violated, with every process of the cluster standing still
-    /// as it stood then; on a terminal until Enter is pressed.
+    /// as it stood then; on a terminal until Enter is pressed. What shows only at the end does not stop it: writes that are
+    /// lost, replicas that differ, recovery, liveness.
     #[arg(long)]
     pub fail_fast: bool,
     /// Where runs are kept.
@@ -271,6 +280,9 @@ pub struct InspectArgs {
     /// How many operations on the same keys to show before and after.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub around: usize,
+    /// Draw every fault of the time around an anomaly, not only those that were there during its operations or shortly before.
+    #[arg(long)]
+    pub all_faults: bool,
     /// Measure how old, in time and in versions, what each read returned was, and show nothing else.
     #[arg(long, conflicts_with_all = ["dot", "evidence", "guarantee"])]
     pub staleness: bool,
@@ -314,6 +326,12 @@ pub struct ExplainArgs {
     /// Name of a system, workload, kind of history, fault, checker, guarantee, consistency model (aliases such as PL-2
     /// too) or anomaly.
     pub name: String,
+    /// Of a system: what it promises with this option set; can be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+    /// Of a system: what it promises of so many nodes.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
+    pub nodes: u64,
 }
 
 /// `splitbrain doctor`.

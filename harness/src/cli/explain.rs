@@ -1,10 +1,12 @@
 //! `splitbrain explain`: what a name means.
 
+use std::collections::BTreeSet;
+
 use checkers::models::{Boundary, boundary, prohibited, worst_first};
 use checkers::{AnomalyType, Model, Workload};
 use histories::Guarantee;
 use nemesis::fault::{FaultName, registry};
-use systems_under_test::{Options, Promise, System};
+use systems_under_test::{Contract, Core, OptionSpec, Options, Promise, System};
 
 use super::print;
 use crate::failure::{Failure, VALID};
@@ -15,16 +17,19 @@ use crate::suggest::nearest;
 use crate::workloads::{self, WorkloadSpec};
 
 use super::args::ExplainArgs;
-
-/// Nodes assumed when a contract is shown without a run.
-const NODES: usize = 5;
+use super::plan::options_failure;
 
 pub fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
     let name = args.name.trim();
     let systems = systems_under_test::bundled();
+    let system = systems.iter().find(|s| s.name() == name);
+    if system.is_none() && !args.set.is_empty() {
+        return Err(Failure::usage(format!("--set goes with a system, and '{name}' is none"))
+            .help("see `splitbrain list systems`"));
+    }
     // Some names are those of several things: monotonic-reads is a guarantee of a store and a model of a history.
     let texts: Vec<String> = [
-        systems.iter().find(|s| s.name() == name).map(|system| of_system(&**system)),
+        system.map(|system| of_system(&**system, args)).transpose()?,
         workloads::find(name).map(of_workload),
         name.parse::<Workload>().ok().map(of_history),
         name.parse::<FaultName>().ok().map(of_fault),
@@ -78,7 +83,9 @@ fn paragraphs(title: &str, parts: &[(&str, &str)]) -> String {
     out
 }
 
-fn of_system(system: &dyn System) -> String {
+fn of_system(system: &dyn System, args: &ExplainArgs) -> Result<String, Failure> {
+    let options = Options::new(system, &args.set).map_err(|e| options_failure(system, &e))?;
+    let nodes = args.nodes as usize;
     let mut out = paragraphs(system.name(), &[("", system.about())]);
     out.push_str(&format!("\n{}\n", Painted(STRONG, "options (--set NAME=VALUE)")));
     for option in system.options() {
@@ -89,26 +96,121 @@ fn of_system(system: &dyn System) -> String {
             out.push_str(&format!("      {line}\n"));
         }
     }
-    if let Ok(options) = Options::new(system, &[]) {
-        out.push_str(&format!("\n{}\n", Painted(STRONG, "what the default configuration promises")));
-        out.push_str(&contract(system, &options));
+    let set: Vec<String> = args.set.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let which = if set.is_empty() { "the default configuration".to_owned() } else { set.join(" ") };
+    out.push_str(&format!("\n{}\n", Painted(STRONG, format!("what {which} promises, on {nodes} nodes"))));
+    out.push_str(&contract(system, &options, nodes));
+    out.push_str(&format!("  {}\n", core(&system.core(&options, nodes), nodes)));
+    for option in system.options().iter().filter(|option| option.choices.len() > 1) {
+        out.push_str(&per_setting(system, option, args));
     }
-    out
+    Ok(out)
 }
 
-fn contract(system: &dyn System, options: &Options) -> String {
-    let contract = system.contract(options, NODES);
+/// Which nodes suffice to go on.
+fn core(core: &Core, nodes: usize) -> String {
+    let with: Vec<String> = core.with.iter().map(|node| format!("n{}", node + 1)).collect();
+    let with = if with.is_empty() { String::new() } else { format!(", {} among them", with.join(" and ")) };
+    let least = if core.size == nodes { "all nodes".to_owned() } else { format!("{} of {nodes} nodes", core.size) };
+    format!("for liveness (`test --liveness`) it takes {least}{with}")
+}
+
+/// The guarantees of which the values of an option promise different things, all other settings being as given.
+fn per_setting(system: &dyn System, option: &OptionSpec, args: &ExplainArgs) -> String {
+    let contracts: Vec<(&str, Contract)> = option
+        .choices
+        .iter()
+        .filter_map(|value| {
+            let set = args.set.iter().cloned().chain([(option.name.to_owned(), (*value).to_owned())]);
+            let options = Options::new(system, &set.collect::<Vec<_>>()).ok()?;
+            Some((*value, system.contract(&options, args.nodes as usize)))
+        })
+        .collect();
+    let mut table = Table::new(2);
+    let heads = contracts.iter().map(|(value, _)| Cell::styled(*value, STRONG));
+    table.row(std::iter::once(Cell::new("")).chain(heads));
+    let mut differ = 0;
+    let always = void_everywhere(contracts.iter().map(|(_, contract)| contract));
+    for guarantee in Guarantee::ALL {
+        let of = |contract: &Contract| promised(contract.get(guarantee), &always);
+        let promised: Vec<String> = contracts.iter().map(|(_, contract)| of(contract)).collect();
+        if promised.windows(2).any(|pair| pair[0] != pair[1]) {
+            differ += 1;
+            let cells = promised.into_iter().map(Cell::new);
+            table.row(std::iter::once(Cell::new(format!("  {}", guarantee.title()))).chain(cells));
+        }
+    }
+    let what = format!("what {} changes of it", option.name);
+    match differ {
+        0 => format!("\n{}: nothing\n", Painted(STRONG, what)),
+        _ => {
+            let always: Vec<&str> = always.into_iter().collect();
+            let void = match always.is_empty() {
+                true => String::new(),
+                false => format!(", where nothing is {}", always.join(" or ")),
+            };
+            format!("\n{}{void}\n{}", Painted(STRONG, what), table.render())
+        }
+    }
+}
+
+/// The faults that void every promise of all these contracts: they tell none from another.
+fn void_everywhere<'a>(contracts: impl Iterator<Item = &'a Contract>) -> BTreeSet<&'a str> {
+    let promises = contracts.flat_map(|contract| Guarantee::ALL.into_iter().filter_map(|g| contract.get(g)));
+    let void = promises.filter_map(|promise| match promise {
+        Promise::No { .. } => None,
+        Promise::Yes => Some(BTreeSet::new()),
+        Promise::Unless { faults, .. } => Some(faults.iter().map(String::as_str).collect::<BTreeSet<_>>()),
+    });
+    void.reduce(|all, these| all.intersection(&these).copied().collect()).unwrap_or_default()
+}
+
+/// `yes`, `no`, or the faults that void it, the first few, besides those that void everything.
+fn promised(promise: Option<&Promise>, always: &BTreeSet<&str>) -> String {
+    const NAMED: usize = 4;
+    match promise {
+        None | Some(Promise::No { .. }) => "no".to_owned(),
+        Some(Promise::Yes) => "yes".to_owned(),
+        Some(Promise::Unless { faults, .. }) => {
+            let own: Vec<&str> = faults.iter().map(String::as_str).filter(|fault| !always.contains(fault)).collect();
+            let more = own.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            match own.is_empty() {
+                true => "yes".to_owned(),
+                false => format!("unless {}{more}", own[..own.len().min(NAMED)].join(", ")),
+            }
+        }
+    }
+}
+
+fn contract(system: &dyn System, options: &Options, nodes: usize) -> String {
+    let contract = system.contract(options, nodes);
+    let mut reasons: Vec<&str> = Vec::new();
+    let mut numbered = |because| {
+        let known = reasons.iter().position(|reason| *reason == because);
+        known.unwrap_or_else(|| {
+            reasons.push(because);
+            reasons.len() - 1
+        }) + 1
+    };
     let mut table = Table::new(2);
     for guarantee in Guarantee::ALL {
         let (promised, why) = match contract.get(guarantee) {
             None => ("no", String::new()),
             Some(Promise::Yes) => ("yes", String::new()),
-            Some(Promise::No { because }) => ("no", because.clone()),
-            Some(Promise::Unless { faults, because }) => ("unless", format!("{}: {because}", faults.join(", "))),
+            Some(Promise::No { because }) => ("no", format!("({})", numbered(because))),
+            Some(Promise::Unless { faults, because }) => {
+                ("unless", format!("{} ({})", faults.join(", "), numbered(because)))
+            }
         };
         table.row([Cell::new(format!("  {}", guarantee.title())), promised.into(), why.into()]);
     }
-    table.render()
+    let mut out = table.render();
+    for (place, reason) in reasons.iter().enumerate() {
+        let lines = wrap(reason, 92);
+        out.push_str(&format!("  ({}) {}\n", place + 1, lines.join("\n      ")));
+    }
+    out
 }
 
 fn of_workload(workload: &WorkloadSpec) -> String {
@@ -138,16 +240,19 @@ fn of_history(workload: Workload) -> String {
 
 fn of_fault(fault: FaultName) -> String {
     let info = fault.info();
+    let wants =
+        if fault.without_role() == FaultName::Crash { "a simulated disk, to lose what was not fsynced" } else { "" };
     paragraphs(
         info.name,
-        &[
+        &some(&[
             ("", info.about),
             ("what it does", info.does),
             ("how it is known to have bitten", info.proof),
             ("how it heals", info.heals),
             ("needs", fault.needs().map_or("", |need| need.words())),
+            ("wants, and does without", wants),
             ("family, as contracts name it", info.family),
-        ],
+        ]),
     )
 }
 

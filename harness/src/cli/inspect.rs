@@ -79,7 +79,7 @@ fn violation(guarantee: Guarantee, row: &Row, history: &histories::History, args
     for anomaly in row.anomalies.iter().take(args.most) {
         out.push('\n');
         out.push_str(&evidence::anomaly(history, anomaly));
-        out.push_str(&timeline::timeline(history, &anomaly.operations, args.around));
+        out.push_str(&timeline::timeline(history, &anomaly.operations, args.around, args.all_faults));
     }
     out.push_str(&format!("{}\n", Painted(DIM, timeline::LEGEND)));
     let more = row.violations.saturating_sub(args.most as u64);

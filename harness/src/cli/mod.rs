@@ -9,6 +9,7 @@ mod guarantees;
 mod inspect;
 mod interrupt;
 mod list;
+mod liveness;
 mod logging;
 mod names;
 mod plan;

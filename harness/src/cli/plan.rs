@@ -11,12 +11,12 @@ use clap::{CommandFactory, ValueEnum};
 use histories::Guarantee;
 use nemesis::fault::{FaultName, registry};
 use nemesis::hosts::Rung;
-use nemesis::schedule::{Intervals, Schedule, Severity, compose};
+use nemesis::schedule::{Intervals, LivenessAsked, Schedule, ScheduleError, Severity, compose};
 use nemesis::seed::Seed;
 use systems_under_test::{Options, OptionsError, System};
 
-use super::args::{Cli, Format, TestArgs};
-use super::names;
+use super::args::{Cli, Format, RhythmArg, TestArgs};
+use super::{liveness, names};
 use crate::failure::{Failure, USAGE};
 use crate::plan::{PLAN_FORMAT, Plan};
 use crate::report::shell_word;
@@ -53,8 +53,13 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
     let required = names::guarantees(&args.require)?;
     let nodes = args.nodes as usize;
     let duration_ms = duration.as_millis() as u64;
+    let mut asked_of_core = liveness::asked(args)?;
     let (schedule, faults) = match &args.schedule {
-        Some(path) => (schedule_from(path, nodes, duration_ms)?, Vec::new()),
+        Some(path) => {
+            let (schedule, in_file) = schedule_from(path, nodes, duration_ms)?;
+            asked_of_core = asked_of_core.or(in_file);
+            (schedule, Vec::new())
+        }
         None => {
             let default: Vec<String> = DEFAULT_FAULTS.split(',').map(str::to_owned).collect();
             let asked = faults.unwrap_or(&default);
@@ -73,7 +78,8 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
             (schedule, asked.to_vec())
         }
     };
-    can_be_judged(&required, &workloads, &schedule)?;
+    let liveness = asked_of_core.map(|asked| liveness::of(asked, &*system, &options, nodes, seed));
+    can_be_judged(&required, &workloads, schedule.faults().next().is_some(), liveness.is_some())?;
     let plan = Plan {
         format: PLAN_FORMAT,
         seed,
@@ -90,15 +96,54 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
         recovery_ms: args.recovery.as_millis() as u64,
         faults,
         schedule,
+        liveness,
         required,
     };
+    if args.fail_fast {
+        warn_of_late_proofs(&plan.required);
+    }
     let again = again(args, set, &plan);
     let rung = rung_of(args)?;
     // Only a run that a person follows by itself waits for that person.
     let hold = args.fail_fast && args.system.is_some() && args.format == Format::Text && std::io::stdin().is_terminal();
     let (fail_fast, runs) = (args.fail_fast, args.runs.clone());
     let (allow_degraded, pcap) = (args.allow_degraded, args.pcap);
-    Ok(RunSpec { plan, system, options, runs, rung, pcap, allow_degraded, again, fail_fast, hold })
+    let notes = notes_of(args, &plan);
+    Ok(RunSpec { plan, system, options, runs, rung, pcap, allow_degraded, again, notes, fail_fast, hold })
+}
+
+/// No more faults than these are named in one note.
+const NAMED: usize = 12;
+
+/// What the reader of the verdict should know of this configuration.
+fn notes_of(args: &TestArgs, plan: &Plan) -> Vec<String> {
+    let mut notes = Vec::new();
+    let drawn: Vec<FaultName> = plan.schedule.faults().map(|fault| fault.fault_name().without_role()).collect();
+    let asked = plan.asked();
+    let fits = |fault: &FaultName| fault.is_possible(plan.nodes) && !drawn.contains(&fault.without_role());
+    let missing: Vec<&str> = asked.iter().copied().filter(fits).map(FaultName::as_str).collect();
+    // A swarm leaves out some on purpose.
+    if args.faults.is_some() && args.rhythm != RhythmArg::Swarm && !missing.is_empty() {
+        let duration = humantime::format_duration(Duration::from_millis(plan.duration_ms));
+        let named = missing[..missing.len().min(NAMED)].join(", ");
+        let more = missing.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (left, all) = (missing.len(), asked.len());
+        notes.push(format!("{left} of the {all} faults asked for did not fit into {duration}: {named}{more}"));
+    }
+    if plan.schedule.faults().any(|fault| fault.family() == "clock") {
+        notes.push("nodes/*/*.log: nodes stamp their lines by their own clocks, which were wrong at times".to_owned());
+    }
+    notes
+}
+
+/// `--fail-fast` sees most proofs at once, and some only when everything is over: of what is required that must be known.
+fn warn_of_late_proofs(required: &[Guarantee]) {
+    for guarantee in required {
+        if let Some(why) = checkers::seen_only_at_the_end(*guarantee) {
+            anstream::eprintln!("warning: --fail-fast may not stop at a violation of {}: {why}", guarantee.title());
+        }
+    }
 }
 
 fn rung_of(args: &TestArgs) -> Result<Option<Rung>, Failure> {
@@ -111,7 +156,7 @@ fn rung_of(args: &TestArgs) -> Result<Option<Rung>, Failure> {
     Ok(rung)
 }
 
-fn options_failure(system: &dyn System, error: &OptionsError) -> Failure {
+pub(super) fn options_failure(system: &dyn System, error: &OptionsError) -> Failure {
     let failure = Failure::usage(error.to_string());
     let see = format!("see `splitbrain explain {}`", system.name());
     match error {
@@ -199,28 +244,38 @@ fn weighted(asked: &str) -> Result<(&str, u32), Failure> {
     }
 }
 
-fn schedule_from(path: &Path, nodes: usize, duration_ms: u64) -> Result<Schedule, Failure> {
+/// A schedule written by hand, and what it says of a liveness phase.
+fn schedule_from(path: &Path, nodes: usize, duration_ms: u64) -> Result<(Schedule, Option<LivenessAsked>), Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| Failure::file(USAGE, "read", path, &e))?;
     let names: Vec<String> = (1..=nodes).map(|n| format!("n{n}")).collect();
-    let schedule = Schedule::parse(&path.display().to_string(), &text, &names)
-        .map_err(|e| Failure::usage(e.to_string()).help(e.remedy.clone()))?;
+    let (file, failure) = (path.display().to_string(), |e: ScheduleError| {
+        let help = e.remedy.clone();
+        Failure::usage(e.to_string()).help(help)
+    });
+    let schedule = Schedule::parse(&file, &text, &names).map_err(failure)?;
     for problem in schedule.validate(nodes, Some(duration_ms)) {
         if problem.severity == Severity::Error {
             return Err(Failure::usage(format!("{}: {problem}", path.display())).help(problem.remedy));
         }
         anstream::eprintln!("warning: {}: {problem}", path.display());
     }
-    Ok(schedule)
+    Ok((schedule, Schedule::parse_liveness(&file, &text, &names).map_err(failure)?))
 }
 
 /// Requiring what nothing in the run can show would always end `unknown`: say so before, not after.
-fn can_be_judged(required: &[Guarantee], workloads: &[&WorkloadSpec], schedule: &Schedule) -> Result<(), Failure> {
+fn can_be_judged(
+    required: &[Guarantee],
+    workloads: &[&WorkloadSpec],
+    has_faults: bool,
+    has_core: bool,
+) -> Result<(), Failure> {
     for guarantee in required {
         let judged = match guarantee {
             Guarantee::Convergence => true,
             // Judged over the whole history, whatever the workload.
             other if !Guarantee::FOLDS.contains(other) => true,
-            Guarantee::Recovery => schedule.faults().next().is_some(),
+            Guarantee::Recovery => has_faults || has_core,
+            Guarantee::Liveness => has_core,
             other => workloads.iter().any(|w| w.judges.contains(other)),
         };
         if judged {
@@ -229,6 +284,9 @@ fn can_be_judged(required: &[Guarantee], workloads: &[&WorkloadSpec], schedule: 
         let failure = Failure::usage(format!("nothing in this run can show {guarantee}"));
         if *guarantee == Guarantee::Recovery {
             return Err(failure.help("recovery is measured from healing: let there be faults"));
+        }
+        if *guarantee == Guarantee::Liveness {
+            return Err(failure.help("add --liveness: a core of healthy nodes is left to itself after the faults"));
         }
         let able: Vec<&str> = workloads::ALL.iter().filter(|w| w.judges.contains(guarantee)).map(|w| w.name).collect();
         return Err(failure.help(format!("add --workload {}", able.join(" or --workload "))));
@@ -258,6 +316,7 @@ fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
         ("keys", args.keys.to_string()),
         ("op-timeout", ms(args.op_timeout)),
         ("recovery", ms(args.recovery)),
+        ("liveness-within", ms(args.liveness_within)),
     ];
     let duration = Duration::from_millis(plan.duration_ms);
     if duration != DEFAULT_DURATION {
@@ -273,6 +332,11 @@ fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
         flag("ops", ops.to_string());
     }
     args.require.iter().for_each(|g| flag("require", g.clone()));
+    if let Some(core) = &args.liveness {
+        let named = if core.is_empty() { String::new() } else { format!("={}", core.join(",")) };
+        words.push(format!("--liveness{named}"));
+    }
+    let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), shell_word(&value)]);
     if let Some(rung) = args.rung.and_then(|r| r.to_possible_value()) {
         flag("rung", rung.get_name().to_owned());
     }

@@ -99,9 +99,10 @@ pub fn faults(faults: &[FaultRecord]) -> String {
         let until = fault.to_ms.map(|ms| format!("{:.1}", ms as f64 / 1000.0)).unwrap_or_else(|| "?".into());
         let skipped = fault.outcome.get("skipped").and_then(|reason| reason.as_str());
         let effect = if let Some(reason) = skipped {
-            Cell::styled(format!("skipped: {reason}"), COST)
+            Cell::styled(format!("{}: skipped: {reason}", targets(fault)), COST)
         } else if fault.inert {
-            Cell::styled("inert: it changed nothing", COST)
+            let why = why_inert(fault).map(|why| format!(": {why}")).unwrap_or_default();
+            Cell::styled(format!("{}: inert, it changed nothing{why}", targets(fault)), COST)
         } else {
             effect(fault).into()
         };
@@ -115,10 +116,67 @@ pub fn faults(faults: &[FaultRecord]) -> String {
     table.render()
 }
 
-/// `n1: 93 packets dropped`; an outcome that is not plain `installed` comes with its reason.
-fn effect(fault: &FaultRecord) -> String {
+fn targets(fault: &FaultRecord) -> String {
     let targets = fault.asked["targets"].as_array().map(Vec::as_slice).unwrap_or_default();
     let names: Vec<&str> = targets.iter().filter_map(|t| t.as_str()).collect();
+    names.join(" ")
+}
+
+/// Why a fault changed nothing, as far as what it recorded says so.
+fn why_inert(fault: &FaultRecord) -> Option<String> {
+    let took = &fault.took_effect;
+    let spec: Option<Fault> = serde_json::from_value(fault.asked["spec"].clone()).ok();
+    if let Some(sent) = took["packets_sent"].as_u64() {
+        let links = took["links_cut"].as_u64().or(took["links_impaired"].as_u64()).unwrap_or_default();
+        let over = if links == 1 { "its link".to_owned() } else { format!("its {links} links") };
+        return Some(match sent {
+            0 => format!("nobody sent anything over {over}"),
+            sent => format!("it hit none of the {sent} packets over {over}"),
+        });
+    }
+    if took.get("operations_hit").is_some() {
+        let reads = matches!(&fault.fault[..], "bit-flips" | "misdirected-read");
+        let what = if reads { "nothing was read that it could hit" } else { "it hit no operation of its disk" };
+        let down = if states(took, "was").is_empty() { "" } else { ", as the node was down" };
+        return Some(format!("{what}{down}"));
+    }
+    match (&spec, states(took, "was")) {
+        (Some(Fault::Clock { .. }), _) => {
+            uncovered(took).or_else(|| Some(format!("no process of {} lived by it", targets(fault))))
+        }
+        (Some(Fault::Resources { .. }), _) => Some("no process ran that it could limit".to_owned()),
+        (Some(Fault::Wipe { .. } | Fault::FileDamage { .. }), _) => {
+            Some("there was nothing in the way of data".to_owned())
+        }
+        (Some(Fault::Rollback { .. }), _) => Some("nothing had changed since the backup".to_owned()),
+        (_, was) if was.is_empty() => None,
+        (_, was) => Some(was.join(", ")),
+    }
+}
+
+/// `n5 was killed already`: the condition of each node before, where the fault found one.
+fn states(took: &serde_json::Value, member: &str) -> Vec<String> {
+    let nodes = took["nodes"].as_object();
+    let said = nodes.into_iter().flatten().filter_map(|(name, node)| Some((name, node[member].as_str()?)));
+    said.map(|(name, was)| match was {
+        "running" => format!("no process of {name} ran"),
+        down => format!("{name} was {down} already"),
+    })
+    .collect()
+}
+
+/// Why a clock that is wrong was nobody's.
+fn uncovered(took: &serde_json::Value) -> Option<String> {
+    let nodes = took["nodes"].as_object()?;
+    let told = nodes.iter().find_map(|(name, node)| {
+        let why = node["uncovered"][0].as_str().or(node["not_for_new_programs"].as_str());
+        why.map(|why| format!("{name}: {why}"))
+    });
+    told.or_else(|| nodes.iter().find_map(|(name, node)| Some(format!("{name} was {}", node["is"].as_str()?))))
+}
+
+/// `n1: 93 packets dropped`; an outcome that is not plain `installed` comes with its reason.
+fn effect(fault: &FaultRecord) -> String {
     let did: Vec<String> = EFFECTS
         .iter()
         .filter_map(|(name, one, many)| {
@@ -136,7 +194,7 @@ fn effect(fault: &FaultRecord) -> String {
     {
         did.push("nothing was unsynced".to_owned());
     }
-    let mut text = format!("{}: {}", names.join(" "), did.join(", "));
+    let mut text = format!("{}: {}", targets(fault), did.join(", "));
     let restarted = fault.took_effect["nodes_restarted"].as_array().map(Vec::as_slice).unwrap_or_default();
     let restarted: Vec<&str> = restarted.iter().filter_map(|node| node.as_str()).collect();
     if !restarted.is_empty() {
@@ -210,4 +268,61 @@ fn proof(guarantee: Guarantee, row: &Row, history: &History) -> String {
     }
     out.push_str(&table.render());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn inert(fault: &str, spec: Json, took_effect: Json) -> String {
+        let asked = json!({ "fault": fault, "targets": ["n5"], "spec": spec });
+        let (outcome, took_effect) = (json!("installed"), took_effect);
+        let (fault, healing) = (fault.to_owned(), None);
+        let record =
+            FaultRecord { fault, from_ms: 0, to_ms: Some(1), healing, asked, outcome, took_effect, inert: true };
+        faults(&[record]).trim_end().to_owned()
+    }
+
+    #[test]
+    fn what_was_inert_says_whose_and_why() {
+        let node = json!({ "node": "n5" });
+        let kill = json!({ "fault": "kill", "target": node });
+        let cases = [
+            (inert("kill", kill.clone(), json!({ "nodes": { "n5": { "was": "crashed" } } })), "n5 was crashed already"),
+            (inert("kill", kill, json!({ "nodes": { "n5": { "was": "running" } } })), "no process of n5 ran"),
+            (
+                inert(
+                    "hold",
+                    json!({ "fault": "link" }),
+                    json!({ "links_impaired": 8, "packets_hit": 0, "packets_sent": 0 }),
+                ),
+                "nobody sent anything over its 8 links",
+            ),
+            (
+                inert(
+                    "corrupt",
+                    json!({ "fault": "link" }),
+                    json!({ "links_impaired": 8, "packets_hit": 0, "packets_sent": 7 }),
+                ),
+                "it hit none of the 7 packets over its 8 links",
+            ),
+            (
+                inert("bit-flips", json!({ "fault": "disk" }), json!({ "operations_hit": 0 })),
+                "nothing was read that it could hit",
+            ),
+            (
+                inert(
+                    "clock-jump",
+                    json!({ "fault": "clock", "target": node, "change": { "jump": { "by_ms": 5 } } }),
+                    json!({ "nodes": { "n5": { "uncovered": ["pid 7: a 32-bit program"] } } }),
+                ),
+                "n5: pid 7: a 32-bit program",
+            ),
+        ];
+        for (line, why) in cases {
+            assert!(line.contains(&format!("n5: inert, it changed nothing: {why}")), "{line}");
+        }
+    }
 }

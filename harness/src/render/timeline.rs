@@ -26,22 +26,37 @@ struct Span {
 const WIDTH: usize = 60;
 /// Operations drawn at most.
 const LANES: usize = 40;
+/// Faults drawn at most, unless all are asked for.
+const BANDS: usize = 16;
+/// What was healed longer before an operation is not drawn, unless all are asked for.
+const EFFECT_LINGERS_NS: u64 = 1_000_000_000;
 
 /// What the signs mean.
 pub const LEGEND: &str = "├─┤ an operation from invocation to completion, ├─? its end unknown, ░ a fault; the operations named \
                           above stand out, the others touched the same keys around that time";
 
 /// The operations with these invocation indices, with `around` more before and after on the same keys, and the
-/// faults of that time.
-pub fn timeline(history: &History, operations: &[u32], around: usize) -> String {
+/// faults of that time: those that were there during one of the operations or shortly before it, or all.
+pub fn timeline(history: &History, operations: &[u32], around: usize, all_faults: bool) -> String {
     let lanes = lanes(history, operations, around);
     let spans: Vec<Span> = lanes.iter().map(|op| span(history, *op)).collect();
     let Some(window) = window(&spans) else { return String::new() };
     let chosen: BTreeSet<u32> = operations.iter().copied().collect();
     let mut table = Table::new(2);
     table.row(["".into(), Cell::styled(axis(window), DIM)]);
-    for (label, span) in faults(history, window) {
+    let evidence = lanes.iter().zip(&spans).filter(|(op, _)| chosen.contains(&op.0)).map(|(_, span)| *span);
+    let bands = faults(history, window);
+    let band_count = bands.len();
+    let near = if all_faults { bands } else { nearest(bands, &evidence.collect::<Vec<_>>()) };
+    let left_out = band_count - near.len();
+    for (label, span) in near {
         table.row([Cell::styled(label, COST), Cell::styled(bar(span, window, '░', '░', '░'), COST)]);
+    }
+    if left_out > 0 {
+        let faults = if left_out == 1 { "fault" } else { "faults" };
+        let told =
+            format!("{left_out} {faults} more in this time, away from these operations: --all-faults shows them");
+        table.row([Cell::styled("…", COST), Cell::styled(told, DIM)]);
     }
     for (op, span) in lanes.iter().zip(spans) {
         let open = history.pair_of(*op).is_none_or(|c| history.kind(c) == Kind::Info);
@@ -103,6 +118,20 @@ fn bar(span: Span, window: Span, first: char, middle: char, last: char) -> Strin
     out
 }
 
+/// Those of the bands that can bear on what these operations saw, the nearest if there are many, in the order of time.
+fn nearest(bands: Vec<(String, Span)>, evidence: &[Span]) -> Vec<(String, Span)> {
+    let distance = |band: &Span| {
+        let before = evidence.iter().filter(|op| band.from <= op.to).map(|op| op.from.saturating_sub(band.to));
+        before.min().filter(|gap| *gap <= EFFECT_LINGERS_NS)
+    };
+    let mut near: Vec<(u64, usize)> =
+        bands.iter().enumerate().filter_map(|(at, (_, span))| Some((distance(span)?, at))).collect();
+    near.sort_unstable();
+    near.truncate(BANDS);
+    let kept: BTreeSet<usize> = near.into_iter().map(|(_, at)| at).collect();
+    bands.into_iter().enumerate().filter(|(at, _)| kept.contains(at)).map(|(_, band)| band).collect()
+}
+
 /// Faults by name with the time from installation to healing, as far as they touch the window.
 fn faults(history: &History, window: Span) -> Vec<(String, Span)> {
     let mut open: Vec<Band> = Vec::new();
@@ -114,7 +143,7 @@ fn faults(history: &History, window: Span) -> Vec<(String, Span)> {
         let time = history.time(event);
         let id = custom(history, event, "id");
         match history.function_name(history.function(event)) {
-            "phase" | "exit" | "dump" | "clock-offsets" => {}
+            "phase" | "core" | "exit" | "dump" | "clock-offsets" => {}
             "heal-all" => open.iter_mut().filter(|band| band.is_open()).for_each(|band| band.span.to = time),
             "heal" => {
                 let fault = custom(history, event, "fault");
@@ -130,7 +159,8 @@ fn faults(history: &History, window: Span) -> Vec<(String, Span)> {
             }
             fault => match told(history, event) {
                 Told::Begins => {
-                    open.push(Band { fault: fault.to_owned(), id, span: Span { from: time, to: u64::MAX } })
+                    let label = label(fault, custom(history, event, "asked").as_ref());
+                    open.push(Band { fault: fault.to_owned(), label, id, span: Span { from: time, to: u64::MAX } })
                 }
                 Told::Skipped => {
                     let begun = open.iter().rposition(|band| band.is_open() && band.fault == fault && band.id == id);
@@ -140,13 +170,15 @@ fn faults(history: &History, window: Span) -> Vec<(String, Span)> {
             },
         }
     }
-    let bands = open.into_iter().map(|band| (band.fault, band.span));
+    let bands = open.into_iter().map(|band| (band.label, band.span));
     bands.filter(|(_, span)| span.from <= window.to && span.to >= window.from).collect()
 }
 
 /// A fault, from its installation to its healing.
 struct Band {
     fault: String,
+    /// With its targets.
+    label: String,
     id: Option<serde_json::Value>,
     span: Span,
 }
@@ -155,6 +187,13 @@ impl Band {
     fn is_open(&self) -> bool {
         self.span.to == u64::MAX
     }
+}
+
+/// `kill n1 n4`.
+fn label(fault: &str, asked: Option<&serde_json::Value>) -> String {
+    let targets = asked.and_then(|asked| asked["targets"].as_array());
+    let names: Vec<&str> = targets.into_iter().flatten().filter_map(|target| target.as_str()).collect();
+    if names.is_empty() { fault.to_owned() } else { format!("{fault} {}", names.join(" ")) }
 }
 
 /// What a fault's event says of its installation; other tools record one event for the whole of it.
@@ -201,6 +240,18 @@ mod tests {
         assert_eq!(bar(Span { from: 0, to: 5 }, window, '├', '─', '┤'), "├────┤");
         assert_eq!(bar(Span { from: 3, to: 3 }, window, '├', '─', '┤'), "   ├");
         assert_eq!(bar(Span { from: 58, to: 900 }, window, '░', '░', '░').chars().count(), 60);
+    }
+
+    #[test]
+    fn of_many_faults_those_near_the_operations_are_drawn() {
+        let second = 1_000_000_000;
+        let band = |from: u64, to: u64| (format!("kill at {from}"), Span { from: from * second, to: to * second });
+        let evidence = [Span { from: 10 * second, to: 11 * second }, Span { from: 40 * second, to: 40 * second }];
+        let bands = vec![band(1, 2), band(8, 9), band(10, 12), band(12, 13), band(39, 50), band(41, 42)];
+        let near: Vec<String> = nearest(bands, &evidence).into_iter().map(|(label, _)| label).collect();
+        assert_eq!(near, ["kill at 8", "kill at 10", "kill at 39"]);
+        let many = (0..100).map(|_| band(9, 11)).collect();
+        assert_eq!(nearest(many, &evidence).len(), BANDS);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::equipment::Equipment;
 use crate::failure::Failure;
+use crate::render::evidence::printable;
 use crate::rundir::RunDir;
 
 /// How long one probe of one node may take.
@@ -27,7 +28,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(25);
 /// A wire that is late by more than this bears on what timeouts mean.
 const LAG: Duration = Duration::from_millis(250);
 /// How much of what a node said last is looked at, bytes.
-const LAST_WORDS: usize = 4096;
+const LAST_WORDS: u64 = 4096;
 /// How long nodes get to end by themselves after SIGTERM.
 const GRACE_MS: u64 = 300;
 
@@ -264,13 +265,23 @@ impl RunningCluster {
         let names: Vec<&str> = nodes.iter().map(|n| &*self.names[*n]).collect();
         let mut failure = Failure::harness(format!("{} not ready within {} s", names.join(", "), bound.as_secs()));
         for name in &names {
-            let path = self.dir.node(name).join("stderr.log");
-            let said = std::fs::read(&path).unwrap_or_default();
-            let said = String::from_utf8_lossy(&said[said.len().saturating_sub(LAST_WORDS)..]);
-            let last = said.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("(nothing)");
+            let last = self.last_words(name).unwrap_or_else(|| "(nothing)".to_owned());
             failure.causes.push(format!("{name} said last: {last}"));
         }
         failure.help(format!("read {}", self.dir.shown().join("nodes").display()))
+    }
+
+    /// The last line that a node wrote to its standard error, if it wrote any.
+    pub fn last_words(&self, name: &str) -> Option<String> {
+        use std::io::{Read, Seek, SeekFrom};
+        let mut file = std::fs::File::open(self.dir.node(name).join("stderr.log")).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS))).ok()?;
+        let mut said = Vec::new();
+        file.read_to_end(&mut said).ok()?;
+        // Where the run is stands above already.
+        let said = String::from_utf8_lossy(&said).replace(&format!("{}/", self.dir.path().display()), "");
+        said.lines().rev().find(|line| !line.trim().is_empty()).map(|line| printable(line.trim()))
     }
 
     /// What the wire has to say that bears on trust: packets that got lost although no fault lost them, and a wire that

@@ -1,5 +1,7 @@
 //! The nemesis of a run: follows the schedule, writes what it did into the same history, and heals everything.
 
+mod core;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, TryLockError};
@@ -107,7 +109,9 @@ impl Nemesis {
         let from_ms = self.clock.elapsed_ms();
         let needs_leader = fault.needs_leader();
         // Its first victims come before it is all in place: the history must not show them before the fault.
-        let begun = json!({ "id": id, "asked": { "spec": fault, "targets": targets }, "outcome": "installing" });
+        let aimed_at: Vec<_> = targets.iter().filter_map(|node| self.cluster.name(*node)).collect();
+        let aimed_at: Vec<&str> = aimed_at.iter().map(|name| &**name).collect();
+        let begun = json!({ "id": id, "asked": { "spec": fault, "targets": aimed_at }, "outcome": "installing" });
         self.recorder.nemesis(fault.name(), begun);
         let Some(effect) = self.with_injector(move |injector| injector.install(id, &fault, &targets)).await else {
             return;
@@ -237,7 +241,8 @@ impl Nemesis {
             let Some(node) = self.cluster.nodes().iter().position(|host| *host == exit.host) else { continue };
             let Some(name) = self.cluster.name(node) else { continue };
             self.recorder.nemesis("exit", json!({"node": &*name, "code": exit.code, "signal": exit.signal}));
-            self.unexpected.note(&name, (exit.code, exit.signal), self.clock.elapsed_ms());
+            let said = self.cluster.last_words(&name);
+            self.unexpected.note(&name, (exit.code, exit.signal), self.clock.elapsed_ms(), said);
         }
     }
 
@@ -251,24 +256,36 @@ impl Nemesis {
     }
 }
 
-/// Nodes that ended by themselves: of each, in which ways, and when.
+/// Nodes that ended by themselves: of each, in which ways.
 #[derive(Default)]
-struct Ended(BTreeMap<String, BTreeMap<String, Vec<u64>>>);
+struct Ended(BTreeMap<String, BTreeMap<String, Ends>>);
+
+/// How often a node ended in one way, and what it said last of all.
+#[derive(Default)]
+struct Ends {
+    at_ms: Vec<u64>,
+    said: Option<String>,
+}
+
+/// No more of a node's last words than this is quoted, characters.
+const QUOTED: usize = 160;
 
 impl Ended {
-    fn note(&mut self, name: &str, (code, signal): (Option<i32>, Option<i32>), at_ms: u64) {
+    fn note(&mut self, name: &str, (code, signal): (Option<i32>, Option<i32>), at_ms: u64, said: Option<String>) {
         let how = match (code, signal) {
             (Some(code), _) => format!(" with code {code}"),
             (None, Some(signal)) => format!(" by signal {signal}"),
             (None, None) => String::new(),
         };
-        self.0.entry(name.to_owned()).or_default().entry(how).or_default().push(at_ms);
+        let ends = self.0.entry(name.to_owned()).or_default().entry(how).or_default();
+        ends.at_ms.push(at_ms);
+        ends.said = said.or(ends.said.take());
     }
 
     /// A line for each node and way: under faults of disks a node may well end every other second.
     fn notes(&self) -> Vec<String> {
         let ways = self.0.iter().flat_map(|(name, ways)| ways.iter().map(move |(how, at_ms)| (name, how, at_ms)));
-        let line = |(name, how, at_ms): (&String, &String, &Vec<u64>)| {
+        let line = |(name, how, Ends { at_ms, said }): (&String, &String, &Ends)| {
             let seconds = |ms: u64| ms as f64 / 1000.0;
             let when = match at_ms[..] {
                 [first, .., last] => {
@@ -276,7 +293,12 @@ impl Ended {
                 }
                 _ => format!(" at {:.1} s", at_ms.first().map_or(0.0, |ms| seconds(*ms))),
             };
-            format!("{name} ended by itself{how}{when}: see nodes/{name}/stderr.log")
+            let quoted = said.as_ref().map(|said| match said.char_indices().nth(QUOTED) {
+                Some((end, _)) => format!("\"{}…\"", &said[..end]),
+                None => format!("\"{said}\""),
+            });
+            let said = quoted.map(|said| format!("; it said last: {said}")).unwrap_or_default();
+            format!("{name} ended by itself{how}{when}{said} (nodes/{name}/stderr.log)")
         };
         ways.map(line).collect()
     }
@@ -310,9 +332,12 @@ fn told_once(lines: &[String]) -> Vec<String> {
     counted.into_iter().map(told).collect()
 }
 
+/// What a heal says beside what the installation said, node by node; where both say something the heal has the last word.
 fn merge(into: &mut Json, from: &Json) {
     match (into.as_object_mut(), from.as_object()) {
-        (Some(into), Some(from)) => into.extend(from.iter().map(|(k, v)| (k.clone(), v.clone()))),
+        (Some(into), Some(from)) => {
+            from.iter().for_each(|(name, value)| merge(into.entry(name.clone()).or_insert(Json::Null), value));
+        }
         _ => *into = from.clone(),
     }
 }
@@ -325,12 +350,13 @@ mod tests {
     fn what_happens_again_and_again_is_one_line() {
         let mut ended = Ended::default();
         for at_ms in [1_200, 3_400, 9_000] {
-            ended.note("n4", (Some(1), None), at_ms);
+            ended.note("n4", (Some(1), None), at_ms, Some(format!("n4: cannot write at {at_ms}")));
         }
-        ended.note("n4", (None, Some(6)), 5_000);
+        ended.note("n4", (None, Some(6)), 5_000, None);
         let notes = [
-            "n4 ended by itself by signal 6 at 5.0 s: see nodes/n4/stderr.log",
-            "n4 ended by itself with code 1, 3 times from 1.2 s to 9.0 s: see nodes/n4/stderr.log",
+            "n4 ended by itself by signal 6 at 5.0 s (nodes/n4/stderr.log)",
+            "n4 ended by itself with code 1, 3 times from 1.2 s to 9.0 s; it said last: \"n4: cannot write at 9000\" \
+             (nodes/n4/stderr.log)",
         ];
         assert_eq!(ended.notes(), notes);
         assert_eq!(never_due(&[(2, "at 1s: x"), (7, "at 9s: y")]).len(), 2);

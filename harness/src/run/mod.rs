@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod equipment;
 mod faults;
 mod finale;
+mod liveness;
 pub mod process;
 pub mod record;
 mod watching;
@@ -26,7 +27,7 @@ use checkers::CheckConfig;
 use histories::{Guarantee, History};
 use nemesis::hosts::Rung;
 use serde_json::json;
-use systems_under_test::{Options, System};
+use systems_under_test::{Contract, Options, Promise, System};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -68,6 +69,8 @@ pub struct RunSpec {
     pub allow_degraded: bool,
     /// The command that runs it again.
     pub again: String,
+    /// What the reader of its verdict should know of the configuration.
+    pub notes: Vec<String>,
     /// Whether to stop at the first proof that something promised is violated.
     pub fail_fast: bool,
     /// Whether to keep the cluster as it stood then until Enter is typed.
@@ -120,11 +123,23 @@ fn run_file(spec: &RunSpec, clock: &RunClock) -> RunFile {
         rung: None,
         failure: None,
         terms: Terms {
-            contract: spec.system.contract(&spec.options, spec.plan.nodes),
+            contract: contract(spec),
             required: spec.plan.required.clone(),
-            faults: spec.plan.schedule.fault_names().into_iter().map(str::to_owned).collect(),
+            faults: spec.plan.fault_names().into_iter().map(str::to_owned).collect(),
         },
         circumstances: Circumstances::default(),
+    }
+}
+
+/// What the system promises of this run. A core that it says does not suffice is none that it promises anything of, and
+/// where no core is left to itself there is nothing to promise.
+fn contract(spec: &RunSpec) -> Contract {
+    let (options, nodes) = (&spec.options, spec.plan.nodes);
+    let contract = spec.system.contract(options, nodes);
+    let Some(liveness) = &spec.plan.liveness else { return contract.without(Guarantee::Liveness) };
+    match spec.system.core(options, nodes).lacks(&liveness.core) {
+        None => contract,
+        Some(because) => contract.with(Guarantee::Liveness, Promise::No { because }),
     }
 }
 
@@ -241,11 +256,11 @@ impl<'a> Run<'a> {
             seed: self.spec.plan.seed,
             rung: self.spec.rung,
             pcap: self.spec.pcap.then(|| self.dir.file("wire.pcap")),
-            equipment: Equipment::wanted(&self.spec.plan.schedule),
+            equipment: Equipment::wanted(&self.spec.plan.schedule, &self.spec.plan.asked()),
         };
         let cluster = RunningCluster::start(spec, self.dir)?;
         if !self.spec.allow_degraded {
-            cluster.equipment().check(&self.spec.plan.schedule)?;
+            cluster.equipment().check(&self.spec.plan.schedule, &self.spec.plan.asked())?;
         }
         Ok(Arc::new(cluster))
     }
@@ -269,6 +284,12 @@ impl<'a> Run<'a> {
         self.phase("running");
         let broken = self.under_faults(&crew, &mut nemesis, alarm).await;
         let per_second = crew.tally.completed() as f64 / crew.started.elapsed().as_secs_f64();
+        let broken = match &plan.liveness {
+            Some(liveness) if broken.is_none() && !*self.interrupt.borrow() && alarm.proof().is_none() => {
+                self.core_alone(liveness, &crew, &mut nemesis, &phases, alarm).await
+            }
+            _ => broken,
+        };
         let proof = alarm.proof().filter(|_| broken.is_none());
         let mut stopped = None;
         if let Some(proof) = proof {
@@ -425,7 +446,8 @@ impl<'a> Run<'a> {
         };
         let circumstances = Circumstances {
             ok_count: operations.ok,
-            planned_count: self.spec.plan.schedule.faults().count() as u64,
+            planned_count: self.spec.plan.faults().count() as u64,
+            left_out_count: cluster.equipment().left_out(&self.spec.plan.schedule),
             fault_count: nemesis.records.len() as u64,
             inert_count: nemesis.records.iter().filter(|f| f.inert).count() as u64,
             interrupted: *self.interrupt.borrow(),
@@ -437,6 +459,7 @@ impl<'a> Run<'a> {
             irregular_count: 0,
         };
         let mut notes = nemesis.notes();
+        notes.extend(self.spec.notes.iter().cloned());
         let late = operations.late;
         // Under faults processes wait, and that is no matter of the machine.
         if nemesis.records.is_empty() && late * 20 > tally.completed() {

@@ -3,7 +3,7 @@
 //! Jepsen: nobody knows whether the old operation is still running, so nobody may act as if it were over.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -30,6 +30,8 @@ const BACKLOG: Duration = Duration::from_millis(100);
 pub enum Phase {
     /// The workload under faults, up to the limit of operations.
     Faults,
+    /// A core of nodes is by itself: operations go on, whatever the limit.
+    Liveness,
     /// After healing: operations go on, whatever the limit, until the store has recovered.
     Recovery,
     /// No more operations.
@@ -60,6 +62,8 @@ pub struct Crew {
     pub exhausted: AtomicBool,
     /// Set when everything is healed.
     pub healed: AtomicBool,
+    /// Set when a core of nodes is by itself: who they are, by position.
+    pub core: OnceLock<Vec<usize>>,
     /// The first process that nobody has been yet.
     fresh: AtomicU32,
 }
@@ -77,6 +81,10 @@ pub struct Tally {
     pub updates: AtomicU64,
     /// Updates that ended `ok` and were invoked after everything was healed.
     pub updates_healed: AtomicU64,
+    /// Operations that a core answered while it was by itself, and that were invoked then: those that read.
+    pub core_reads: AtomicU64,
+    /// And those that update.
+    pub core_updates: AtomicU64,
     /// Operations that began late, or in place of later ones, because every process was busy (open loop only).
     pub late: AtomicU64,
     latencies: Mutex<Option<Histogram<u64>>>,
@@ -86,6 +94,16 @@ impl Tally {
     /// Operations completed.
     pub fn completed(&self) -> u64 {
         [&self.ok, &self.fail, &self.info].into_iter().map(|c| c.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether a core that is by itself has answered a read and acknowledged an update.
+    pub fn core_got_on(&self) -> bool {
+        self.core_reads.load(Ordering::Relaxed) > 0 && self.core_updates.load(Ordering::Relaxed) > 0
+    }
+
+    fn note_of_core(&self, operation: &Operation) {
+        self.core_reads.fetch_add(u64::from(operation.is_read()), Ordering::Relaxed);
+        self.core_updates.fetch_add(u64::from(operation.is_update()), Ordering::Relaxed);
     }
 
     fn note(&self, operation: &Operation, completion: &Completion, took: Duration, healed: bool) {
@@ -136,6 +154,7 @@ impl Crew {
             next_due: Mutex::new(Instant::now()),
             exhausted: AtomicBool::new(false),
             healed: AtomicBool::new(false),
+            core: OnceLock::new(),
             fresh: AtomicU32::new(concurrency as u32),
         }
     }
@@ -249,7 +268,7 @@ pub async fn perform(
         session: Some(turn.session),
         error,
     };
-    let healed = crew.healed.load(Ordering::Relaxed);
+    let (healed, core) = (crew.healed.load(Ordering::Relaxed), crew.core.get());
     crew.recorder.record(entry(Kind::Invoke, operation.clone(), None, None));
     let begun = Instant::now();
     let answer = match tokio::time::timeout(crew.timeout + SLACK, client.invoke(operation)).await {
@@ -263,6 +282,10 @@ pub async fn perform(
         Completion::Info(why) => entry(Kind::Info, operation.clone(), node, Some(why.as_str().into())),
     });
     crew.tally.note(operation, &answer.completion, begun.elapsed(), healed);
+    let by_core = core.is_some_and(|core| answer.node.is_none_or(|node| core.contains(&node)));
+    if by_core && matches!(answer.completion, Completion::Ok(_)) {
+        crew.tally.note_of_core(operation);
+    }
     answer.completion
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::Harm;
 use super::damage::{self, FileDamage, Files};
-use crate::disk::offline;
+use crate::disk::matches;
 
 /// A directory with more bytes is not kept in memory.
 pub const LARGEST_BACKUP: u64 = 1 << 30;
@@ -149,17 +149,29 @@ pub(super) fn damage(root: &Path, what: &FileDamage) -> io::Result<Harm> {
     damage::damage(&mut Directory { root }, what)
 }
 
+/// Path below the root and size of each file that matches.
+fn collect(root: &Path, below: &Path, pattern: &str, found: &mut Vec<(String, u64)>) -> io::Result<()> {
+    for entry in fs::read_dir(root.join(below))? {
+        let entry = entry?;
+        let (path, kind) = (below.join(entry.file_name()), entry.file_type()?);
+        let name = path.to_string_lossy().into_owned();
+        if kind.is_dir() {
+            collect(root, &path, pattern, found)?;
+        } else if kind.is_file() && matches(pattern, &name) {
+            found.push((name, entry.metadata()?.len()));
+        }
+    }
+    Ok(())
+}
+
 struct Directory<'a> {
     root: &'a Path,
 }
 
 impl Files for Directory<'_> {
     fn list(&self, pattern: &str) -> io::Result<Vec<(String, u64)>> {
-        let about = |path: PathBuf| {
-            let below = path.strip_prefix(self.root).unwrap_or(&path).to_string_lossy().into_owned();
-            Ok((below, fs::metadata(&path)?.len()))
-        };
-        let mut files = offline::files(self.root, pattern)?.into_iter().map(about).collect::<io::Result<Vec<_>>>()?;
+        let mut files = Vec::new();
+        collect(self.root, Path::new(""), pattern, &mut files)?;
         files.sort();
         Ok(files)
     }

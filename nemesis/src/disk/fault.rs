@@ -207,7 +207,7 @@ pub(crate) const FILLING: &[Operation] =
 pub(crate) const WRITING: &[Operation] = &[Operation::Write, Operation::Fsync];
 
 /// Whether a path is meant: see [`DiskFault::path`].
-pub(super) fn matches(pattern: &str, path: &str) -> bool {
+pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     if pattern.contains(['*', '?']) { glob(pattern.as_bytes(), path.as_bytes()) } else { path.contains(pattern) }
 }
 

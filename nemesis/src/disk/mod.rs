@@ -58,12 +58,11 @@
 //! - No block layer: files are damaged, not the file system's own structures; there is no fsck to run.
 //! - A hung operation cannot be stopped by SIGSTOP: pausing a host with one takes as long as the hang.
 //!
-//! Where `/dev/fuse` cannot be opened, [`offline`] still damages the files of a node that is down.
+//! Where `/dev/fuse` cannot be opened, [`data`](crate::data) still damages the files of a node that is down.
 
 pub mod fault;
 pub(crate) mod fuse;
 pub mod model;
-pub mod offline;
 mod rules;
 pub mod spec;
 
@@ -77,7 +76,7 @@ use std::time::Duration;
 use rand::Rng;
 
 pub use fault::{DiskFault, Effect, ErrorKind, Operation};
-pub(crate) use fault::{FILLING, WRITING};
+pub(crate) use fault::{FILLING, WRITING, matches};
 pub use model::Snapshot;
 pub use spec::{CutMode, DiskError, DiskSpec, DiskStats, Lost, Persistence, PowerCut, WriteBack};
 

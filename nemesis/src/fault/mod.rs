@@ -31,6 +31,7 @@ mod clocks;
 mod disks;
 mod impairment;
 pub mod links;
+pub(crate) mod positions;
 pub mod registry;
 mod resources;
 mod target;
@@ -62,6 +63,7 @@ pub enum Fault {
     /// Two groups cannot talk to each other.
     PartitionHalves {
         /// Who is on this side; all others are on the other.
+        #[serde(with = "positions::many")]
         side: Vec<usize>,
     },
     /// These nodes and all others cannot talk to each other; the targets among themselves can.
@@ -72,13 +74,16 @@ pub enum Fault {
     /// Every node sees a majority, and no two see the same one.
     PartitionRing {
         /// The order of the nodes on the ring.
+        #[serde(with = "positions::many")]
         order: Vec<usize>,
     },
     /// Two groups that share one node.
     Bridge {
         /// The node that both sides reach.
+        #[serde(with = "positions::one")]
         bridge: usize,
         /// One side; all others but the bridge are the other.
+        #[serde(with = "positions::many")]
         side: Vec<usize>,
     },
     /// Packets from these nodes do not reach the others; the way back works. With all nodes but one as the target,
@@ -91,6 +96,7 @@ pub enum Fault {
     #[serde(rename = "partition-random")]
     PartitionMatrix {
         /// From, to.
+        #[serde(with = "positions::pairs")]
         links: Vec<(usize, usize)>,
     },
     /// Clients cannot reach these nodes; the nodes reach each other.
@@ -200,7 +206,7 @@ impl Fault {
             Fault::Stop { .. } => return FaultName::Stop,
             Fault::PowerCut { .. } => return FaultName::PowerCut,
             Fault::Clock { change, .. } => return FaultName::of_clock(change),
-            Fault::Disk { misbehaves, .. } => return FaultName::of_disk(misbehaves.effect),
+            Fault::Disk { misbehaves, .. } => return FaultName::of_disk(misbehaves),
             Fault::CrashLoop { .. } => return FaultName::CrashLoop,
             Fault::Resources { shortage, .. } => return FaultName::of_shortage(shortage),
             Fault::Wipe { .. } => return FaultName::Wipe,

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{ClockFault, LinkKind, Shortage};
-use crate::disk::{Effect, ErrorKind};
+use crate::disk::{DiskFault, Effect, ErrorKind, FILLING};
 
 /// A fault as it is asked for, before anything about it is drawn. What each one is, [`FAULTS`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -239,10 +239,11 @@ impl FaultName {
         }
     }
 
-    /// The fault of disks with this effect.
-    pub fn of_disk(effect: Effect) -> FaultName {
-        match effect {
-            Effect::Error(ErrorKind::Enospc | ErrorKind::Edquot) => FaultName::DiskFull,
+    /// The fault of disks that misbehaves in this way. A full disk lets reads and fsyncs be; where those fail as well, as with
+    /// `disk-error` and `error = "ENOSPC"`, it is an error.
+    pub fn of_disk(fault: &DiskFault) -> FaultName {
+        match fault.effect {
+            Effect::Error(ErrorKind::Enospc) if fault.operations == FILLING => FaultName::DiskFull,
             Effect::Error(_) => FaultName::DiskError,
             Effect::Delay { .. } => FaultName::DiskSlow,
             Effect::Hang => FaultName::DiskHang,
@@ -441,9 +442,12 @@ const KILL_DOES: &str = "SIGKILL to every process of the node. Its network stays
 const KILL_PROOF: &str = "The number of processes that were killed; none is inert. After healing, the number that run.";
 const KILL_HEALS: &str = "The node's main process is started again with the same arguments, environment and files.";
 const CRASH_DOES: &str = "The whole machine disappears with all its processes, without a word to its peers: packets to \
-                          its address are lost, connections hang until they time out.";
-const CRASH_PROOF: &str = "The machine is gone, and how many processes went with it; a machine that was gone already \
-                           is inert. After healing, the number of processes that run.";
+                          its address are lost, connections hang until they time out. What its files had gained and not fsynced is \
+                          lost with it where the node has a simulated disk, which every node of a run with crashes is given if this \
+                          machine offers them (`splitbrain doctor`); else the host's page cache keeps it, and a note says so.";
+const CRASH_PROOF: &str = "The machine is gone, and how many processes went with it, and the bytes, files and names that its \
+                           simulated disk lost; a machine that was gone already is inert. After healing, the number of \
+                           processes that run.";
 const CRASH_HEALS: &str = "The machine boots at the same address with the same files, and the node's main process is \
                            started again.";
 const PAUSE_DOES: &str = "SIGSTOP to every process of the node: its kernel still accepts connections and acknowledges \
@@ -456,6 +460,18 @@ const LIMIT_HEALS: &str = "Every process gets back the limit that it had, those 
                            ended by itself meanwhile is reported, and started again.";
 const LOSS_PROOF: &str =
     "The files and bytes that are gone or changed are counted, and the first of them named; none is inert.";
+
+/// What only a program that reads its files can suffer.
+macro_rules! at_start {
+    ($does:literal) => {
+        concat!(
+            $does,
+            " Only what is read can be wrong, and a server that keeps its data in memory, as single-leader does, reads its log \
+             when it starts and never again: in generated schedules each turn of this fault holds a kill of the same nodes, so that \
+             they start while it lasts. In one written by hand add that step, or it is inert."
+        )
+    };
+}
 
 macro_rules! faults {
     ($($name:literal $family:literal $least:literal $about:literal $does:expr, $proof:expr, $heals:expr;)*) => {
@@ -617,7 +633,8 @@ faults! {
         CLOCK_PROOF, CLOCK_HEALS;
     "disk-error" "disk" 1
         "Reads, writes or fsyncs fail."
-        "Operations on the node's disk fail with EIO, by chance, and do nothing.",
+        "Operations on the node's disk fail and do nothing: by chance and with EIO in generated schedules, as `error` says in \
+         those written by hand.",
         DISK_PROOF, DISK_HEALS;
     "disk-full" "disk" 1
         "The disk is full."
@@ -641,11 +658,11 @@ faults! {
         DISK_PROOF, DISK_HEALS;
     "bit-flips" "disk" 1
         "Some bits of what is read are wrong."
-        "Reads return data in which single bits are inverted; what is on the disk is not.",
+        at_start!("Reads return data in which single bits are inverted; what is on the disk is not."),
         DISK_PROOF, DISK_HEALS;
     "misdirected-read" "disk" 1
         "Some reads return another block of the same file."
-        "What is on the disk is right, and the wrong place of it is read.",
+        at_start!("What is on the disk is right, and the wrong place of it is read."),
         DISK_PROOF, DISK_HEALS;
     "misdirected-write" "disk" 1
         "Some writes land in another block of the same file."

@@ -4,19 +4,20 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{node_name, node_names};
+use super::{node_name, node_names, positions};
 
 /// Nodes by position in the cluster, or by a role that is looked up when the fault is installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
-    /// This node, by position from 0.
-    Node(usize),
+    /// This node, by position from 0; written by name, like all others.
+    Node(#[serde(with = "positions::one")] usize),
     /// These nodes.
-    Nodes(Vec<usize>),
+    Nodes(#[serde(with = "positions::many")] Vec<usize>),
     /// Whoever leads at that moment; `fallback` when nobody is known to.
     Leader {
         /// Position of the node to take when there is no leader.
+        #[serde(with = "positions::one")]
         fallback: usize,
     },
     /// The first so many of `order` that do not lead at that moment.
@@ -24,6 +25,7 @@ pub enum Target {
         /// How many.
         count: usize,
         /// All nodes, in the order in which they are taken.
+        #[serde(with = "positions::many")]
         order: Vec<usize>,
     },
     /// Whoever leads at that moment and the first so many others of `order`; the first of it for the leader when nobody
@@ -32,6 +34,7 @@ pub enum Target {
         /// How many besides the leader.
         others: usize,
         /// All nodes, in the order in which they are taken.
+        #[serde(with = "positions::many")]
         order: Vec<usize>,
     },
     /// All nodes.

@@ -28,10 +28,11 @@ pub enum Record {
         id: FaultId,
         /// What.
         fault: Fault,
-        /// Positions of the nodes it is aimed at.
+        /// The nodes it is aimed at, by position; written by name.
+        #[serde(with = "crate::fault::positions::many")]
         targets: Vec<usize>,
-        /// The directed links that it cuts or makes worse.
-        links: Vec<(HostId, HostId)>,
+        /// The directed links that it cuts or makes worse, by the names of their ends.
+        links: Vec<(String, String)>,
     },
     /// It was installed, or not quite.
     Installed {
@@ -80,6 +81,7 @@ pub struct Ledger {
     open: BTreeMap<FaultId, Installed>,
     known: BTreeSet<FaultId>,
     file: Option<(PathBuf, File)>,
+    names: BTreeMap<HostId, String>,
 }
 
 /// One fault that is installed, or was tried.
@@ -103,12 +105,12 @@ pub(super) struct Installed {
 }
 
 impl Ledger {
-    pub(super) fn new(path: Option<&Path>) -> Result<Ledger, LedgerError> {
+    pub(super) fn new(path: Option<&Path>, names: BTreeMap<HostId, String>) -> Result<Ledger, LedgerError> {
         let create = |path: &Path| match OpenOptions::new().create(true).write(true).truncate(true).open(path) {
             Ok(file) => Ok((path.to_owned(), file)),
             Err(source) => Err(LedgerError::File { action: "create", path: path.to_owned(), source }),
         };
-        Ok(Ledger { open: BTreeMap::new(), known: BTreeSet::new(), file: path.map(create).transpose()? })
+        Ok(Ledger { open: BTreeMap::new(), known: BTreeSet::new(), file: path.map(create).transpose()?, names })
     }
 
     /// Reads the records that a controller left. A last line that was cut off is left out.
@@ -137,10 +139,15 @@ impl Ledger {
     /// Notes what is about to be installed. When this fails, it must not be.
     pub(super) fn install(&mut self, id: FaultId, installed: Installed) -> Result<(), LedgerError> {
         let Installed { fault, targets, links, .. } = installed.clone();
+        let links = links.iter().map(|(from, to)| (self.name(from), self.name(to))).collect();
         self.write(&Record::Install { id, fault, targets, links })?;
         self.known.insert(id);
         self.open.insert(id, installed);
         Ok(())
+    }
+
+    fn name(&self, host: &HostId) -> String {
+        self.names.get(host).cloned().unwrap_or_else(|| "?".to_owned())
     }
 
     pub(super) fn installed(&mut self, id: FaultId, effect: &Effect) {

@@ -44,6 +44,7 @@ mod keeping;
 mod ledger;
 mod machines;
 mod resources;
+mod sparing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -107,7 +108,9 @@ pub struct Injector<M> {
 impl<M: Machines> Injector<M> {
     /// Nothing is installed. The ledger is also written to this file, which is made anew.
     pub fn new(machines: M, layout: Layout, ledger: Option<&Path>) -> Result<Self, LedgerError> {
-        let ledger = Ledger::new(ledger)?;
+        let nodes = layout.nodes.iter().map(|(name, host)| (*host, name.clone()));
+        let clients = layout.clients.iter().map(|host| (*host, "clients".to_owned()));
+        let ledger = Ledger::new(ledger, nodes.chain(clients).collect())?;
         let conditions = vec![Condition::Running; layout.nodes.len()];
         Ok(Injector { machines, layout, ledger, conditions, owed: BTreeSet::new() })
     }
@@ -273,6 +276,10 @@ impl<M: Machines> Injector<M> {
         let missing = installed.links.len() - set_count;
         let restored = (installed.links.len() - still_wanted).saturating_sub(missing);
         let mut took_effect = json!({ counted: packets, "links_restored": restored });
+        if packets == 0 {
+            // Whether there was anything to hit.
+            took_effect["packets_sent"] = json!(stats.sent);
+        }
         if let Fault::Link { kind: LinkKind::Slow | LinkKind::Jitter | LinkKind::RateLimit, .. } = installed.fault {
             took_effect["mean_delay_us"] = json!(stats.delay_us.checked_div(stats.delayed).unwrap_or(0));
         }

@@ -83,8 +83,8 @@ pub(super) fn draw(name: FaultName, cluster: &Cluster, max_down: Option<usize>, 
         FaultName::DiskHang => disk(rng, node_count, max_down, |_| DiskFault::new(Effect::Hang).on(WRITING)),
         FaultName::LyingFsync => hostile(rng, cluster, |_| DiskFault::new(Effect::LyingFsync)),
         FaultName::Fsyncgate => hostile(rng, cluster, |_| DiskFault::new(Effect::Fsyncgate).times(1)),
-        FaultName::BitFlips => hostile(rng, cluster, |rng| sometimes(rng, Effect::FlipBits { bits: 1 })),
-        FaultName::MisdirectedRead => hostile(rng, cluster, |rng| sometimes(rng, Effect::MisdirectedRead)),
+        FaultName::BitFlips => hostile(rng, cluster, |rng| often(rng, Effect::FlipBits { bits: 1 })),
+        FaultName::MisdirectedRead => hostile(rng, cluster, |rng| often(rng, Effect::MisdirectedRead)),
         FaultName::MisdirectedWrite => hostile(rng, cluster, |rng| sometimes(rng, Effect::MisdirectedWrite)),
         FaultName::StaleRead => hostile(rng, cluster, |rng| sometimes(rng, Effect::StaleRead)),
         FaultName::Kill => Fault::Kill { target: some(rng, node_count, max_down) },
@@ -261,6 +261,11 @@ fn disk_slow(rng: &mut ChaCha8Rng) -> DiskFault {
 /// One time in ten to a hundred.
 fn sometimes(rng: &mut ChaCha8Rng, effect: Effect) -> DiskFault {
     DiskFault { probability: between(rng, (1, 10)) as f64 / 100.0, ..DiskFault::new(effect) }
+}
+
+/// One time in one to ten: a server that starts reads a few pieces of its log and is done.
+fn often(rng: &mut ChaCha8Rng, effect: Effect) -> DiskFault {
+    DiskFault { probability: between(rng, (1, 10)) as f64 / 10.0, ..DiskFault::new(effect) }
 }
 
 fn mute_or_deaf(rng: &mut ChaCha8Rng, node_count: usize) -> Target {

@@ -13,6 +13,10 @@
 //! until-leader = "any"            # or what ends it: until-output, until-operations, until-acknowledged
 //! every = "10s"                   # again this often
 //! times = 3                       # and so many times in all
+//!
+//! [liveness]                      # after the steps a core is left to itself
+//! core = ["n2", "n3", "n4"]       # absent: drawn from the seed, as many nodes as the system says suffice
+//! within = "5s"                   # absent: 10s
 //! ```
 
 mod particulars;
@@ -24,8 +28,8 @@ use toml::Spanned;
 use super::amounts::Time;
 use super::crash_loop::CrashLoop;
 use super::raw::{Names, RawSchedule, RawStep};
-use super::{Action, Heal, Moment, Repeat, Schedule, Severity, Step, Trigger};
-use crate::fault::{Fault, FaultName, LinkKind, Target};
+use super::{Action, Heal, LivenessAsked, Moment, Repeat, Schedule, Severity, Step, Trigger};
+use crate::fault::{Fault, FaultName, LinkKind, Target, registry};
 
 /// A schedule that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,13 +48,41 @@ pub struct ScheduleError {
 const BEGINNINGS: &str = "at = \"2s\", at-operation = 500, at-acknowledged = 500, on-output = \"…\", on-leader = \"any\", on-begin-of or on-end-of";
 const GUIDE: &str = "docs/guide/schedules.md shows every field";
 
+/// What people write, and what it is called here; their letters have nothing in common.
+const OTHER_WORDS: [(&str, &str); 14] = [
+    ("duration", "for"),
+    ("lasts", "for"),
+    ("length", "for"),
+    ("until", "until-operations"),
+    ("time", "at"),
+    ("when", "at"),
+    ("start", "at"),
+    ("wait", "after"),
+    ("node", "target"),
+    ("nodes", "target"),
+    ("targets", "target"),
+    ("group", "side"),
+    ("repeat", "times"),
+    ("interval", "every"),
+];
+
+/// What the file says of a liveness phase, if it says anything of one.
+pub(super) fn parse_liveness(file: &str, text: &str, nodes: &[String]) -> Result<Option<LivenessAsked>, ScheduleError> {
+    let reader = Reader { file, text, nodes };
+    let Some(raw) = reader.raw()?.liveness else { return Ok(None) };
+    let core = raw.core.as_ref().map(|core| match core.get_ref().is_empty() {
+        false => reader.node_list(core.get_ref(), &core.span()),
+        true => {
+            let what = "a core of no nodes".to_owned();
+            Err(reader.error(core.span(), what, "name the nodes, or leave `core` away to have it drawn"))
+        }
+    });
+    Ok(Some(LivenessAsked { core: core.transpose()?, within_ms: raw.within.map(|Time(ms)| ms) }))
+}
+
 pub(super) fn parse(file: &str, text: &str, nodes: &[String]) -> Result<Schedule, ScheduleError> {
     let reader = Reader { file, text, nodes };
-    let raw: RawSchedule = toml::from_str(text).map_err(|error| {
-        let message = error.message().trim_end().replace('\n', ", ");
-        let (what, remedy) = in_brief(message);
-        reader.error(error.span().unwrap_or(0..0), what, &remedy)
-    })?;
+    let raw = reader.raw()?;
     if raw.step.is_empty() {
         let remedy = "begin each step with [[step]]";
         return Err(reader.error(0..0, "the schedule has no step".to_owned(), remedy));
@@ -72,7 +104,8 @@ fn in_brief(message: String) -> (String, String) {
     let Some((what, fields)) = message.split_once(", expected one of ") else { return (message, GUIDE.to_owned()) };
     let given = what.split('`').nth(1).unwrap_or_default();
     let nearest = fields.split('`').skip(1).step_by(2).min_by_key(|field| strsim::osa_distance(given, field));
-    let remedy = nearest.map_or(GUIDE.to_owned(), |field| format!("did you mean `{field}`? {GUIDE}"));
+    let means = OTHER_WORDS.iter().find(|(word, _)| *word == given).map(|(_, field)| *field);
+    let remedy = means.or(nearest).map_or(GUIDE.to_owned(), |field| format!("did you mean `{field}`? {GUIDE}"));
     (what.to_owned(), remedy)
 }
 
@@ -83,6 +116,14 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    fn raw(&self) -> Result<RawSchedule, ScheduleError> {
+        toml::from_str(self.text).map_err(|error| {
+            let message = error.message().trim_end().replace('\n', ", ");
+            let (what, remedy) = in_brief(message);
+            self.error(error.span().unwrap_or(0..0), what, &remedy)
+        })
+    }
+
     fn error(&self, at: Range<usize>, what: String, remedy: &str) -> ScheduleError {
         let before = &self.text.as_bytes()[..at.start.min(self.text.len())];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
@@ -253,9 +294,7 @@ impl Reader<'_> {
     }
 
     fn fault(&self, step: &RawStep, name: &Spanned<String>) -> Result<Fault, ScheduleError> {
-        let fault: FaultName = name.get_ref().parse().map_err(|unknown: crate::fault::UnknownFault| {
-            self.error(name.span(), unknown.to_string(), &format!("faults are {}", fault_list()))
-        })?;
+        let fault: FaultName = name.get_ref().parse().map_err(|unknown| self.no_fault(name, &unknown))?;
         self.takes(step, fault.as_str(), fields(fault))?;
         Ok(match fault {
             FaultName::PartitionOne => Fault::PartitionOne { target: self.target(step, name)? },
@@ -323,6 +362,27 @@ impl Reader<'_> {
                 Fault::Disk { target: self.target(step, name)?, misbehaves: self.disk(step, fault)? }
             }
         })
+    }
+
+    /// Of a group, its members; of a name that is nearly right, the right one.
+    fn no_fault(&self, name: &Spanned<String>, unknown: &crate::fault::UnknownFault) -> ScheduleError {
+        let given = name.get_ref();
+        if let Some(group) = registry::GROUPS.iter().find(|group| group.name == given) {
+            let members: Vec<&str> = group.members.iter().map(|fault| fault.as_str()).collect();
+            let what = format!("'{given}' is a group of faults, and a step injects one");
+            let remedy = match members.is_empty() {
+                true => "leave the step away".to_owned(),
+                false => format!("name one of {}", members.join(", ")),
+            };
+            return self.error(name.span(), what, &remedy);
+        }
+        let distance = |fault: &&str| strsim::osa_distance(given, fault);
+        let nearest = FaultName::ALL.map(FaultName::as_str).into_iter().min_by_key(distance);
+        let remedy = match nearest.filter(|fault| distance(fault) <= 2) {
+            Some(near) => format!("did you mean '{near}'? `splitbrain list faults` shows all"),
+            None => format!("faults are {}", fault_list()),
+        };
+        self.error(name.span(), unknown.to_string(), &remedy)
     }
 
     /// Refuses the fields of other faults.

@@ -7,7 +7,8 @@
 //! One fault at a time: the next comes after the last was healed. Faults of processes and machines hit one node half of
 //! the time, a random group a quarter of the time, all nodes a quarter of the time; a cluster that cannot come back when
 //! all of it was down is broken, and rarely tested. [`Intervals::max_down`] bounds it where that is too much. A crash loop is one
-//! step that is repeated while its turn lasts.
+//! step that is repeated while its turn lasts. Faults that only reads show (`bit-flips`, `misdirected-read`) come with a kill in
+//! their middle, so that the node reads its files again while they last.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::crash_loop::CrashLoop;
 use super::draw::{Cluster, between, draw, shuffle};
 use super::{Schedule, Step};
-use crate::fault::FaultName;
+use crate::fault::{Fault, FaultName};
 use crate::seed::{ChaCha8Rng, Seed, below};
 
 /// How long things take in a generated schedule, and how much may be down at once.
@@ -108,7 +109,7 @@ pub(super) fn cycles(lane: Lane, from_ms: u64, until_ms: u64, intervals: &Interv
     let mut times = seed.stream(&format!("{prefix}schedule times"));
     let mut order = seed.stream(&format!("{prefix}schedule order"));
     let mut deck = Vec::new();
-    let mut steps = Vec::new();
+    let (mut steps, mut turn) = (Vec::new(), 0);
     let mut at = from_ms + below(&mut times, intervals.quiet_ms.0 / 2 + 1);
     loop {
         let for_ms = between(&mut times, intervals.fault_ms);
@@ -117,14 +118,23 @@ pub(super) fn cycles(lane: Lane, from_ms: u64, until_ms: u64, intervals: &Interv
             return steps;
         }
         let name = deal(&mut deck, &names, &mut order);
-        let mut draws = seed.stream(&format!("{prefix}schedule step {}", steps.len()));
+        let mut draws = seed.stream(&format!("{prefix}schedule step {turn}"));
+        turn += 1;
         let fault = draw(name, &cluster, intervals.max_down, &mut draws);
+        let restart = restart_within(name, &fault).map(|kill| Step::inject(at + for_ms / 3, kill, for_ms / 3));
         steps.push(match name {
             FaultName::CrashLoop => CrashLoop::drawn(&mut draws, for_ms).step(at, fault),
             _ => Step::inject(at, fault, for_ms),
         });
+        steps.extend(restart);
         at += for_ms + quiet_ms;
     }
+}
+
+/// What shows only in reads shows in a server that keeps its data in memory only when it starts: it is killed in the middle.
+fn restart_within(name: FaultName, fault: &Fault) -> Option<Fault> {
+    let target = fault.target().filter(|_| matches!(name, FaultName::BitFlips | FaultName::MisdirectedRead))?;
+    Some(Fault::Kill { target: target.clone() })
 }
 
 /// Shortens the intervals so that `count` cycles of the longest kind fit, as far as that goes.

@@ -22,6 +22,7 @@ mod draw;
 mod driver;
 mod file;
 mod generate;
+mod liveness;
 mod raw;
 mod rhythm;
 mod tail;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 pub use driver::{Driver, Due, PatternError};
 pub use file::ScheduleError;
 pub use generate::{Intervals, generate};
+pub use liveness::{Liveness, LivenessAsked};
 pub use rhythm::{Rhythm, compose};
 pub use tail::OutputTail;
 pub use trigger::{Moment, Observed, Trigger};
@@ -111,6 +113,11 @@ impl Schedule {
     /// by position.
     pub fn parse(file: &str, text: &str, nodes: &[String]) -> Result<Schedule, ScheduleError> {
         file::parse(file, text, nodes)
+    }
+
+    /// What a hand-written schedule says of the [`Liveness`] phase after it; none where it says nothing.
+    pub fn parse_liveness(file: &str, text: &str, nodes: &[String]) -> Result<Option<LivenessAsked>, ScheduleError> {
+        file::parse_liveness(file, text, nodes)
     }
 
     /// Of these steps, in the order in which they come.

@@ -18,6 +18,15 @@ use crate::wire::Shape;
 pub struct RawSchedule {
     #[serde(default)]
     pub step: Vec<Spanned<RawStep>>,
+    pub liveness: Option<RawLiveness>,
+}
+
+/// What comes after the steps.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawLiveness {
+    pub core: Option<Spanned<Vec<String>>>,
+    pub within: Option<Time>,
 }
 
 /// A step as it is written: the fields are those of the guide.

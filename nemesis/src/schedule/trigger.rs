@@ -21,7 +21,7 @@ pub enum Trigger {
     /// A line of a node's standard output or error matches.
     Output {
         /// Which node, by position; absent: any.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::fault::positions::maybe")]
         node: Option<usize>,
         /// A regular expression, searched for anywhere in the line.
         pattern: String,
@@ -29,7 +29,7 @@ pub enum Trigger {
     /// A node leads that did not lead before, as the nodes say when they are asked.
     Leader {
         /// Which node, by position; absent: any.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::fault::positions::maybe")]
         node: Option<usize>,
     },
     /// Another step is done, or its fault is healed.

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -15,10 +13,9 @@ use nemesis::seed::Seed;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::peers;
+pub use crate::scratch::{DEADLINE, Scratch, wait_until};
 
 pub const SECOND: i64 = 1_000_000_000;
-/// Longer than anything here takes, on a busy machine too.
-pub const DEADLINE: Duration = Duration::from_secs(40);
 /// A program that is interrupted between its two readings is off by that; the best of some readings is off by less than
 /// this.
 const PRECISION_NS: i64 = SECOND / 1000;
@@ -175,37 +172,4 @@ fn now(clock: ClockId) -> i64 {
 
 pub fn own_program() -> String {
     std::env::current_exe().expect("the program").display().to_string()
-}
-
-/// Waits for what nobody announces.
-#[track_caller]
-pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < deadline, "no {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// A directory below `/tmp`, where hosts would not see it unless it is kept.
-pub struct Scratch(PathBuf);
-
-impl Scratch {
-    pub fn new() -> Scratch {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let unique = format!("splitbrain-clocks-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-        let dir = Path::new("/tmp").join(unique);
-        fs::create_dir_all(&dir).expect("a directory");
-        Scratch(dir)
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        if name.is_empty() { self.0.clone() } else { self.0.join(name) }
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

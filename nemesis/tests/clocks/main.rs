@@ -11,6 +11,8 @@ mod peers;
 mod places;
 #[path = "../hosts/runner.rs"]
 mod runner;
+#[path = "../support/scratch.rs"]
+mod scratch;
 mod sources;
 
 use std::process::ExitCode;

@@ -3,21 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
 
 use nemesis::disk::{Disk, DiskSpec, Lost, PowerCut};
 use nemesis::hosts::{Exit, HostId, HostSpec, Hosts, HostsConfig, ProcessSpec, Rung};
 use nemesis::seed::Seed;
 
 use crate::parts;
+pub use crate::scratch::{DEADLINE, Scratch, wait_until};
 
-/// Longer than anything here takes, on a busy machine too.
-pub const DEADLINE: Duration = Duration::from_secs(60);
 const HOST: HostId = HostId(0);
 
 /// One host and its disk.
@@ -143,52 +140,4 @@ pub fn spec(dir: &Scratch) -> HostSpec {
     fs::create_dir_all(&data).expect("a directory");
     let address = Ipv4Addr::new(10, 77, 0, 1);
     HostSpec { keep: vec![dir.path("")], disk: Some(DiskSpec::new(data)), ..HostSpec::new("a", address) }
-}
-
-/// Waits for what nobody announces.
-pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < deadline, "no {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// A directory of one test.
-pub struct Scratch {
-    path: PathBuf,
-    ours: bool,
-}
-
-impl Scratch {
-    pub fn in_memory() -> Scratch {
-        let path = Path::new("/dev/shm").join(format!("splitbrain-disk-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("a directory");
-        Scratch { path, ours: true }
-    }
-
-    pub fn new() -> Scratch {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let unique = format!("splitbrain-disk-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-        let path = Path::new("/tmp").join(unique);
-        fs::create_dir_all(&path).expect("a directory");
-        Scratch { path, ours: true }
-    }
-
-    /// Somebody else's.
-    pub fn existing(dir: &Path) -> Scratch {
-        Scratch { path: dir.to_owned(), ours: false }
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        if name.is_empty() { self.path.clone() } else { self.path.join(name) }
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if self.ours {
-            let _ = fs::remove_dir_all(&self.path);
-        }
-    }
 }

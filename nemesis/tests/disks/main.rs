@@ -12,6 +12,8 @@ mod parts;
 mod power;
 #[path = "../hosts/runner.rs"]
 mod runner;
+#[path = "../support/scratch.rs"]
+mod scratch;
 mod works;
 
 use std::process::ExitCode;

@@ -5,11 +5,10 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nemesis::hosts::{Exit, HostId, HostSpec, Hosts, HostsConfig, HostsError, ProcessSpec, Rung};
 use nemesis::seed::Seed;
@@ -17,9 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{SockaddrIn, sockopt};
 
 use crate::peers;
-
-/// Longer than anything here takes, on a busy machine too.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub use crate::scratch::{DEADLINE, Scratch, wait_until};
 
 /// Hosts `a`, `b`, `c`, … of one run.
 pub struct Lab {
@@ -150,46 +147,4 @@ pub fn name(host: usize) -> String {
 fn spec(host: usize, count: usize, dir: &Scratch) -> HostSpec {
     let names = (0..count).map(|i| (name(i), address(i))).collect();
     HostSpec { names, keep: vec![dir.path("")], ..HostSpec::new(name(host), address(host)) }
-}
-
-/// Waits for what nobody announces.
-pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < deadline, "no {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// A directory of one test, below `/tmp`, where hosts would not see it unless it is kept.
-pub struct Scratch {
-    path: PathBuf,
-    ours: bool,
-}
-
-impl Scratch {
-    pub fn new() -> Scratch {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let unique = format!("splitbrain-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-        let dir = Path::new("/tmp").join(unique);
-        fs::create_dir_all(&dir).expect("a directory");
-        Scratch { path: dir, ours: true }
-    }
-
-    /// Somebody else's.
-    pub fn existing(dir: &Path) -> Scratch {
-        Scratch { path: dir.to_owned(), ours: false }
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        if name.is_empty() { self.path.clone() } else { self.path.join(name) }
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if self.ours {
-            let _ = fs::remove_dir_all(&self.path);
-        }
-    }
 }

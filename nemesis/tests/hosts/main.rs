@@ -13,6 +13,8 @@ mod odd;
 mod peers;
 mod places;
 mod runner;
+#[path = "../support/scratch.rs"]
+mod scratch;
 
 use std::process::ExitCode;
 

@@ -152,7 +152,7 @@ use tokio_util::bytes::BytesMut;
 use self::client::{ClientConfig, SingleLeaderClient};
 use self::options::{SPECS, Settings};
 use self::wire::{Reply, Request};
-use crate::contract::Contract;
+use crate::contract::{Contract, Core};
 use crate::dial::{BoxFuture, Dial};
 use crate::specimen::client::Link;
 use crate::specimen::process::command as process_command;
@@ -275,5 +275,10 @@ impl System for SingleLeader {
     fn contract(&self, options: &Options, node_count: usize) -> Contract {
         let settings = Settings::new(options).expect("options were validated when they were made");
         promises::contract(&settings, node_count)
+    }
+
+    fn core(&self, options: &Options, node_count: usize) -> Core {
+        let settings = Settings::new(options).expect("options were validated when they were made");
+        promises::core(&settings, node_count)
     }
 }

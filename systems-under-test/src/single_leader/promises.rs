@@ -8,8 +8,8 @@
 use histories::Guarantee;
 
 use super::options::{ReadFrom, Settings};
-use super::replica::rules::{Failover, Replication};
-use crate::contract::{Contract, Promise};
+use super::replica::rules::{Alone, Failover, Replication};
+use crate::contract::{Contract, Core, Promise};
 
 /// Faults that make followers miss their leader, or a leader its followers: families of the harness's faults.
 const FAILOVER: &[&str] = &["partition", "link", "stop", "kill", "crash", "pause", "disk", "resources"];
@@ -43,7 +43,21 @@ pub(super) fn contract(settings: &Settings, nodes: usize) -> Contract {
         .with(CounterBounds, counter_bounds(settings, nodes))
         .with(Convergence, convergence(settings, nodes))
         .with(Recovery, unattended(settings))
+        .with(Liveness, unattended(settings))
         .void_under("hostile", HOSTILE)
+}
+
+/// Who must be there for writes to go on: as many as copy each of them, and, where the leader may be among those that are
+/// gone, as many as it takes to choose another. Who is never replaced by itself must be there in person.
+pub(super) fn core(settings: &Settings, nodes: usize) -> Core {
+    let rules = &settings.rules;
+    let copies = if rules.alone == Alone::Degrade { 1 } else { rules.copies(nodes) };
+    match rules.failover {
+        // The first node leads, and after a restart it stands again: then it needs the votes.
+        Failover::Manual => Core { size: copies.max(rules.votes_needed(nodes)), with: vec![0] },
+        Failover::Automatic => Core { size: copies.max(rules.votes_needed(nodes)), with: Vec::new() },
+        Failover::None => Core { size: copies, with: vec![0] },
+    }
 }
 
 fn no(because: &str) -> Promise {
@@ -171,6 +185,22 @@ mod tests {
             assert!(!degraded.promises(Guarantee::Durability, &["partition"]));
             assert!(degraded.promises(Guarantee::Durability, &["clients-cut"]));
         }
+    }
+
+    #[test]
+    fn a_core_holds_the_copies_and_the_votes() {
+        let core = |set: &[(&str, &str)], nodes| {
+            let set: Vec<_> = set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            SingleLeader.core(&Options::new(&SingleLeader, &set).expect("options"), nodes)
+        };
+        let (sync, semi, none) = (("replication", "sync"), ("replication", "semi-sync"), ("failover", "none"));
+        assert_eq!(core(&[], 5), Core { size: 3, with: vec![] }, "a majority elects");
+        assert_eq!(core(&[semi], 5), Core { size: 4, with: vec![] }, "one of the two copies must be among the voters");
+        assert_eq!(core(&[semi], 3), Core { size: 2, with: vec![] });
+        assert_eq!(core(&[sync], 5), Core { size: 5, with: vec![] }, "every copy is needed");
+        assert_eq!(core(&[sync, ("on-no-sync-follower", "degrade")], 5), Core { size: 3, with: vec![] });
+        assert_eq!(core(&[none], 5), Core { size: 1, with: vec![0] }, "n1 leads, always");
+        assert_eq!(core(&[none, semi], 5), Core { size: 2, with: vec![0] });
     }
 
     #[test]

@@ -215,19 +215,24 @@ fn within(evidence: Evidence<'_>, key: u32, node: u32, run: Run, found: &mut Fou
 }
 
 fn tell_disorder(evidence: Evidence<'_>, key: u32, reader: u32, writer: u32) -> Anomaly {
-    let (told, what) = (words::told(evidence.history, reader), words::plain(evidence.history, writer));
-    Anomaly {
-        kind: AnomalyType::NotPrefix.name().to_owned(),
-        key: evidence.key_name(key),
-        operations: vec![writer, reader],
-        relations: vec![Relation {
-            from: writer,
-            to: reader,
-            kind: RelationKind::Wr,
-            reason: format!("#{reader} showed what #{writer} appended, in another order"),
-        }],
-        explanation: format!("{told}, but not one after the other as #{writer} ({what}) appended it: a contradiction."),
-    }
+    let what = words::plain(evidence.history, writer);
+    let reason = format!("#{reader} showed what #{writer} appended, in another order");
+    let but = format!("but not one after the other as #{writer} ({what}) appended it");
+    shown_otherwise(evidence, AnomalyType::NotPrefix, key, (writer, reader), reason, &but)
+}
+
+/// A reading shows otherwise what one writer appended.
+fn shown_otherwise(
+    evidence: Evidence<'_>,
+    kind: AnomalyType,
+    key: u32,
+    (writer, reader): (u32, u32),
+    reason: String,
+    but: &str,
+) -> Anomaly {
+    let relation = Relation { from: writer, to: reader, kind: RelationKind::Wr, reason };
+    let explanation = format!("{}, {but}: a contradiction.", words::told(evidence.history, reader));
+    Anomaly::new(kind, evidence.key_name(key), vec![writer, reader], vec![relation], explanation)
 }
 
 /// The node that appended both the last element of a reading and the one after it.
@@ -238,23 +243,11 @@ fn cut_within(trace: &Trace, key: u32, len: usize, total: usize) -> Option<u32> 
 }
 
 fn tell_part(evidence: Evidence<'_>, key: u32, event: u32, writer: u32) -> Anomaly {
-    let (history, writer) = (evidence.history, evidence.trace.events[writer as usize]);
-    let what = words::plain(history, writer);
-    Anomaly {
-        kind: AnomalyType::G1b.name().to_owned(),
-        key: evidence.key_name(key),
-        operations: vec![writer, event],
-        relations: vec![Relation {
-            from: writer,
-            to: event,
-            kind: RelationKind::Wr,
-            reason: format!("#{event} showed a part of what #{writer} appended"),
-        }],
-        explanation: format!(
-            "{}, which is only a part of what #{writer} ({what}) appended to it: a contradiction.",
-            words::told(history, event)
-        ),
-    }
+    let writer = evidence.trace.events[writer as usize];
+    let what = words::plain(evidence.history, writer);
+    let reason = format!("#{event} showed a part of what #{writer} appended");
+    let but = format!("which is only a part of what #{writer} ({what}) appended to it");
+    shown_otherwise(evidence, AnomalyType::G1b, key, (writer, event), reason, &but)
 }
 
 fn lists_of(history: &History, event: u32) -> Vec<(u32, Payload)> {
@@ -291,6 +284,5 @@ fn tell(evidence: Evidence<'_>, key: u32, event: u32, longest: u32) -> Anomaly {
     };
     let operations = if event == longest { vec![event] } else { vec![longest, event] };
     let relations = if event == longest { Vec::new() } else { vec![relation()] };
-    let kind = AnomalyType::NotPrefix.name().to_owned();
-    Anomaly { kind, key: evidence.key_name(key), operations, relations, explanation }
+    Anomaly::new(AnomalyType::NotPrefix, evidence.key_name(key), operations, relations, explanation)
 }
