@@ -13,7 +13,7 @@ use systems_under_test::specimen::client::{ErrandClient, dump};
 use systems_under_test::specimen::errand::Manners;
 use systems_under_test::specimen::node::{self, NodeConfig, NodeError};
 use systems_under_test::specimen::settings::Failpoints;
-use systems_under_test::specimen::simulation::{Simulation, Weather};
+use systems_under_test::specimen::simulation::{Chance, Simulation, Weather};
 use systems_under_test::specimen::{
     Ask, Caller, Context, Garbage, Outcome, Protocol, Route, Seat, Specimen, State, bundle::Asker,
 };
@@ -196,7 +196,7 @@ async fn nodes_on_sockets_keep_tell_and_remember() {
 fn lost(careless: bool, seed: u64) -> usize {
     let mut simulation = Simulation::<HearsaySystem>::new(careless, 1, Weather::default(), seed);
     let next = AtomicUsize::new(0);
-    simulation.clients(4, move |_, _| {
+    simulation.clients(4, move |_: &mut Chance, _: usize| {
         let value = (next.fetch_add(1, Ordering::Relaxed) as i64).into();
         Some(Operation::Add { key: Some("s".into()), value })
     });
@@ -234,7 +234,7 @@ fn what_is_said_durably_survives_and_what_is_not_may_not() {
 fn a_simulation_is_a_function_of_its_seed() {
     let events = |seed| {
         let mut simulation = Simulation::<HearsaySystem>::new(false, 3, Weather::default(), seed);
-        simulation.clients(3, |chance, _| match chance.percent(50) {
+        simulation.clients(3, |chance: &mut Chance, _: usize| match chance.percent(50) {
             true => Some(Operation::Add { key: Some("s".into()), value: (chance.below(1000) as i64).into() }),
             false => Some(Operation::Read { key: Some("s".into()), value: None }),
         });

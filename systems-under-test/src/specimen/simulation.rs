@@ -152,14 +152,25 @@ struct Machine<P: Protocol> {
     next_caller: u64,
 }
 
-/// Makes the next operation of a client; `None` when it has asked enough.
-type Source = Box<dyn FnMut(&mut Chance, usize) -> Option<Operation>>;
+/// Where the operations of clients come from.
+pub trait Source {
+    /// The next operation of a client, whose process has this number now; `None` when it has asked enough.
+    fn next(&mut self, chance: &mut Chance, client: usize, process: Process) -> Option<Operation>;
+
+    /// An operation ended this way.
+    fn observe(&mut self, _client: usize, _process: Process, _asked: &Operation, _completion: &Completion) {}
+}
+
+impl<F: FnMut(&mut Chance, usize) -> Option<Operation>> Source for F {
+    fn next(&mut self, chance: &mut Chance, client: usize, _: Process) -> Option<Operation> {
+        self(chance, client)
+    }
+}
 
 struct Walker {
     memory: Memory,
     errand: Option<Errand>,
     process: Process,
-    session: u32,
     /// Grows with each question, so that late answers and alarms are known as such.
     turn: u64,
     until: Micros,
@@ -180,7 +191,7 @@ pub struct Simulation<S: Specimen> {
     /// Clients that cannot reach a node, by node.
     hidden: Vec<bool>,
     clients: Vec<Walker>,
-    source: Source,
+    source: Box<dyn Source>,
     next_process: u32,
     events: Vec<Event>,
     notes: Vec<(Micros, usize, String)>,
@@ -218,7 +229,7 @@ where
             cut: vec![vec![false; node_count]; node_count],
             hidden: vec![false; node_count],
             clients: Vec::new(),
-            source: Box::new(|_, _| None),
+            source: Box::new(|_: &mut Chance, _: usize| None),
             next_process: 0,
             events: Vec::new(),
             notes: Vec::new(),
@@ -228,17 +239,39 @@ where
     }
 
     /// Lets so many clients ask what `source` makes for them, until it makes nothing more.
-    pub fn clients(&mut self, count: usize, source: impl FnMut(&mut Chance, usize) -> Option<Operation> + 'static) {
+    pub fn clients(&mut self, count: usize, source: impl Source + 'static) {
         self.source = Box::new(source);
-        let nodes = self.machines.len();
-        let manners = S::manners(&self.settings);
         for _ in 0..count {
             let client = self.clients.len();
-            let memory = Memory::new(nodes, client as u32, client, client as u64, manners);
-            let process = self.fresh_process();
-            self.clients.push(Walker { memory, errand: None, process, session: client as u32, turn: 0, until: 0 });
+            let (process, memory) = self.fresh_process(client);
+            self.clients.push(Walker { memory, errand: None, process, turn: 0, until: 0 });
             self.at(self.now, Happening::Proceed { client, turn: 0 });
         }
+    }
+
+    /// Lets the clients ask what this makes for them instead, as soon as their last operations have ended.
+    pub fn turn_to(&mut self, source: impl Source + 'static) {
+        self.source = Box::new(source);
+        for client in 0..self.clients.len() {
+            if self.clients[client].errand.is_none() {
+                self.clients[client].turn += 1;
+                let turn = self.clients[client].turn;
+                self.at(self.now, Happening::Proceed { client, turn });
+            }
+        }
+    }
+
+    /// Writes an event of the nemesis into the history; with the name of a node, about that one.
+    pub fn mark(&mut self, f: &str, value: Json, node: Option<usize>) {
+        let operation = Operation::Custom { f: f.into(), key: None, value };
+        let node = node.map(|node| self.names[node].as_str().into());
+        let (time, process, kind) = (self.next_time(), Process::NEMESIS, Kind::Info);
+        self.events.push(Event { time, process, kind, operation, node, session: None, error: None });
+    }
+
+    /// Two events are never at one moment.
+    fn next_time(&self) -> u64 {
+        self.events.last().map_or(0, |last| last.time + 1).max(self.now * 1000)
     }
 
     /// Microseconds since the start.
@@ -417,9 +450,12 @@ where
         self.queue.push(Reverse(Scheduled(at, self.order, what)));
     }
 
-    fn fresh_process(&mut self) -> Process {
+    /// A process that asks from now on: a new caller with a session of its own, which knows nothing.
+    fn fresh_process(&mut self, client: usize) -> (Process, Memory) {
+        let number = self.next_process;
         self.next_process += 1;
-        Process(self.next_process - 1)
+        let manners = S::manners(&self.settings);
+        (Process(number), Memory::new(self.machines.len(), number, client, u64::from(number), manners))
     }
 
     fn happen(&mut self, what: Happening<S::Protocol>) {
@@ -580,10 +616,11 @@ where
     }
 
     fn begin(&mut self, client: usize) {
-        let Some(operation) = (self.source)(&mut self.chance, client) else { return };
+        let process = self.clients[client].process;
+        let Some(operation) = self.source.next(&mut self.chance, client, process) else { return };
         let (now, count) = (self.now, self.count());
         let caller = &mut self.clients[client];
-        let asker = Asker { session: caller.session, preferred: client % count, count };
+        let asker = Asker { session: caller.memory.session(), preferred: client % count, count };
         let route = S::route(&self.settings, asker, &operation);
         let deadline = now + self.weather.patience;
         let mut errand = Errand::new(&mut caller.memory, operation.clone(), route, now, deadline);
@@ -604,7 +641,7 @@ where
                 caller.until = until.max(1);
                 let Some(errand) = &caller.errand else { return };
                 let ask = Ask {
-                    session: caller.session,
+                    session: caller.memory.session(),
                     request: errand.request(),
                     context: caller.memory.context().clone(),
                     operation: errand.operation().clone(),
@@ -625,12 +662,15 @@ where
     fn end(&mut self, client: usize, completion: Completion, node: usize) {
         let Some(errand) = self.clients[client].errand.take() else { return };
         let question = errand.operation().question();
+        self.source.observe(client, self.clients[client].process, &question, &completion);
         match completion {
             Completion::Ok(operation) => self.record(client, Kind::Ok, operation, Some(node), None),
             Completion::Fail(why) => self.record(client, Kind::Fail, question, Some(node), Some(why)),
             Completion::Info(why) => {
                 self.record(client, Kind::Info, question, Some(node), Some(why));
-                self.clients[client].process = self.fresh_process();
+                let (process, memory) = self.fresh_process(client);
+                self.clients[client].process = process;
+                self.clients[client].memory = memory;
             }
         }
         let at = self.now + self.chance.between(self.weather.think);
@@ -641,13 +681,12 @@ where
     fn record(&mut self, client: usize, kind: Kind, operation: Operation, node: Option<usize>, error: Option<String>) {
         let caller = &self.clients[client];
         self.events.push(Event {
-            // Two events are never at one moment.
-            time: self.events.last().map_or(0, |last| last.time + 1).max(self.now * 1000),
+            time: self.next_time(),
             process: caller.process,
             kind,
             operation,
             node: node.map(|node| self.names[node].as_str().into()),
-            session: Some(caller.session),
+            session: Some(caller.memory.session()),
             error: error.map(Into::into),
         });
     }
