@@ -8,6 +8,7 @@
 //! - [`report`]: what a run leaves behind as data; [`rundir`]: where.
 //! - [`render`]: what people see in the terminal.
 //! - [`evidence`]: the evidence of anomalies as files.
+//! - [`scorecard`]: how many planted bugs are found, and how many false alarms there are.
 //! - [`cli`]: the command.
 //! - [`failure`], [`suggest`], [`clock`]: exit codes, the nearest right name, the one place with wall-clock time.
 
@@ -23,6 +24,7 @@ pub mod render;
 pub mod report;
 pub mod run;
 pub mod rundir;
+pub mod scorecard;
 pub mod suggest;
 pub mod verdict;
 pub mod workloads;

@@ -23,6 +23,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a cluster under faults and judge what it did; without a system, a suite that shows what the tool is for.
     Test(Box<TestArgs>),
+    /// Run systems with and without their planted bugs and count what is found: how good the harness itself is.
+    Scorecard(ScorecardArgs),
     /// Judge a recorded run or a history again.
     Check(CheckArgs),
     /// Show the verdict of a run, its evidence and the timeline around it.
@@ -95,7 +97,7 @@ impl From<RungArg> for Rung {
 }
 
 /// `splitbrain test`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(args_override_self = true)]
 #[command(after_help = "Examples:\n  \
     splitbrain test                                              the suite, under 90 s\n  \
@@ -108,6 +110,15 @@ pub struct TestArgs {
     /// An option of the system (`splitbrain explain SYSTEM`); can be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub set: Vec<(String, String)>,
+    /// Switch a planted bug of the system on (`splitbrain list bugs`).
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// Run the schedule that shows this planted bug, in the configuration that it needs; whether the bug is there says --bug.
+    #[arg(long, value_name = "BUG", conflicts_with_all = ["schedule", "faults", "nodes"])]
+    pub witness: Option<String>,
+    /// The text of that schedule.
+    #[arg(skip)]
+    pub witness_text: Option<&'static str>,
     /// A workload (`splitbrain list workloads`); several run side by side. Default: all that the system can do.
     #[arg(long, short, value_name = "W", value_delimiter = ',')]
     pub workload: Vec<String>,
@@ -186,6 +197,57 @@ pub struct TestArgs {
     /// Show warnings and the harness's log on the terminal; twice for more.
     #[arg(long, short, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// `splitbrain scorecard`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    splitbrain scorecard --witness --seeds 5                     every planted bug on its witness, five seeds each\n  \
+    splitbrain scorecard --systems raft --search --budget 60s    the unhinted nemesis against the bugs of raft\n  \
+    splitbrain scorecard --shard 2/4 --format json               the second quarter, for programs")]
+pub struct ScorecardArgs {
+    /// Systems. Default: all that have planted bugs.
+    #[arg(long, value_name = "S", value_delimiter = ',')]
+    pub systems: Vec<String>,
+    /// Planted bugs (`splitbrain list bugs`). Default: all of these systems.
+    #[arg(long, value_name = "B", value_delimiter = ',')]
+    pub bugs: Vec<String>,
+    /// Only the witnesses: each bug and its twin under the schedule that shows the bug.
+    #[arg(long, conflicts_with = "search")]
+    pub witness: bool,
+    /// Only the search: faults drawn without a hint, again and again, until the bug is found or the budget is spent.
+    #[arg(long)]
+    pub search: bool,
+    /// How long the search may take for one bug and seed.
+    #[arg(long, value_name = "T", default_value = "60s", value_parser = duration)]
+    pub budget: Duration,
+    /// How often each is tried, with seeds from 1.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub seeds: u64,
+    /// How many runs go on side by side.
+    #[arg(long, value_name = "J", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub jobs: u64,
+    /// Of so many equal parts only this one, such as 2/4.
+    #[arg(long, value_name = "I/N", value_parser = shard, default_value = "1/1")]
+    pub shard: (usize, usize),
+    /// Where runs are kept that were not as they should be.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+    /// How to print results.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: CardFormat,
+}
+
+/// How a scorecard is printed.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CardFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+    /// A page by itself.
+    Html,
 }
 
 /// `splitbrain check`.
@@ -308,6 +370,8 @@ pub enum Listed {
     Workloads,
     /// How a history can be understood: the workloads of `check`.
     Histories,
+    /// What can be wrong with them on purpose.
+    Bugs,
     /// What can be done to them.
     Faults,
     /// What decides.
@@ -380,6 +444,14 @@ fn bytes(text: &str) -> Result<u64, String> {
         _ => return Err(EXPECTED.into()),
     };
     number.checked_mul(1 << shift).filter(|b| *b > 0).ok_or_else(|| EXPECTED.into())
+}
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    match parsed {
+        Some((i, n)) if (1..=n).contains(&i) => Ok((i, n)),
+        _ => Err("expected I/N with I from 1 to N, such as 2/4".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use checkers::models::{Boundary, boundary, prohibited, worst_first};
 use checkers::{AnomalyType, Model, Workload};
 use histories::Guarantee;
 use nemesis::fault::{FaultName, registry};
+use systems_under_test::specimen::BugSpec;
 use systems_under_test::{Contract, Core, OptionSpec, Options, Promise, System};
 
 use super::print;
@@ -37,6 +38,7 @@ pub fn explain(args: &ExplainArgs) -> Result<u8, Failure> {
         name.parse::<Guarantee>().ok().map(of_guarantee),
         name.parse::<Model>().ok().map(of_model),
         name.parse::<AnomalyType>().ok().map(of_anomaly),
+        bugs(&systems).find(|(_, bug)| bug.name == name).map(of_bug),
     ]
     .into_iter()
     .flatten()
@@ -56,6 +58,7 @@ fn unknown(name: &str, systems: &[Box<dyn System>]) -> Failure {
     known.extend(Guarantee::ALL.map(Guarantee::name));
     known.extend(Model::ALL.iter().flat_map(|m| m.aliases().iter().copied().chain([m.name()])));
     known.extend(AnomalyType::ALL.iter().map(|k| k.name()));
+    known.extend(bugs(systems).map(|(_, bug)| bug.name));
     let failure = Failure::usage(format!("nothing is named '{name}'"));
     if let Some(system) = systems.iter().find(|s| s.options().iter().any(|o| o.name == name)) {
         return failure.help(format!("it is an option: see `splitbrain explain {}`", system.name()));
@@ -66,6 +69,21 @@ fn unknown(name: &str, systems: &[Box<dyn System>]) -> Failure {
             "see `splitbrain list systems`, workloads, histories, faults, checkers, guarantees, models or anomalies",
         ),
     }
+}
+
+fn bugs(systems: &[Box<dyn System>]) -> impl Iterator<Item = (&str, &BugSpec)> {
+    systems.iter().flat_map(|system| system.bugs().iter().map(|bug| (system.name(), bug)))
+}
+
+fn of_bug((system, bug): (&str, &BugSpec)) -> String {
+    let commands = format!(
+        "splitbrain test {system} --witness {name} --bug {name}    with the bug\nsplitbrain test {system} --witness {name}    the same without it",
+        name = bug.name
+    );
+    let breaks = format!("{} ({})", bug.breaks, bug.tier.name());
+    let title = format!("{} (planted bug of {system})", bug.name);
+    paragraphs(&title, &[("", bug.about), ("breaks", &breaks), ("to see it", &commands), ("its witness", "")])
+        + &bug.witness.lines().map(|line| format!("  {line}\n")).collect::<String>()
 }
 
 fn paragraphs(title: &str, parts: &[(&str, &str)]) -> String {

@@ -172,9 +172,24 @@ fn history_data(workload: Workload) -> serde_json::Value {
     json!({"name": workload.name(), "about": workload.operations(), "asked": usual(workload)})
 }
 
+/// Those of all systems, each with its system and what it takes to see it.
+fn bugs() -> Vec<(String, String)> {
+    let systems = systems_under_test::bundled();
+    let of = |system: &dyn systems_under_test::System| -> Vec<(String, String)> {
+        let bugs = system.bugs().iter();
+        let line = |bug: &systems_under_test::specimen::BugSpec| {
+            let about = format!("({}, {}) {} Breaks {}.", system.name(), bug.tier.name(), bug.about, bug.breaks);
+            (bug.name.to_owned(), about)
+        };
+        bugs.map(line).collect()
+    };
+    systems.iter().flat_map(|system| of(&**system)).collect()
+}
+
 fn rows(what: Listed) -> Vec<(String, String)> {
     let pair = |name: &str, about: &str| (name.to_owned(), about.to_owned());
     match what {
+        Listed::Bugs => bugs(),
         Listed::Systems => systems_under_test::bundled().iter().map(|s| pair(s.name(), s.about())).collect(),
         Listed::Workloads => workloads::ALL.iter().map(|w| pair(w.name, w.about)).collect(),
         Listed::Faults => {

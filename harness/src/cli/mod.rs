@@ -14,8 +14,10 @@ mod logging;
 mod names;
 mod plan;
 mod progress;
+mod scorecard;
 mod suite;
 mod test;
+mod witness;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -36,6 +38,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let result = match cli.command {
         Command::Test(args) => test::test(&args),
+        Command::Scorecard(args) => scorecard::scorecard(&args),
         Command::Check(args) => check::check(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::List(args) => list::list(&args),

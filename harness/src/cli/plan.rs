@@ -54,9 +54,17 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
     let nodes = args.nodes as usize;
     let duration_ms = duration.as_millis() as u64;
     let mut asked_of_core = liveness::asked(args)?;
-    let (schedule, faults) = match &args.schedule {
-        Some(path) => {
-            let (schedule, in_file) = schedule_from(path, nodes, duration_ms)?;
+    let written = match (&args.schedule, args.witness_text) {
+        (Some(path), _) => {
+            let text = std::fs::read_to_string(path).map_err(|e| Failure::file(USAGE, "read", path, &e))?;
+            Some((path.display().to_string(), text))
+        }
+        (None, Some(text)) => Some(("the witness".to_owned(), text.to_owned())),
+        (None, None) => None,
+    };
+    let (schedule, faults) = match written {
+        Some((file, text)) => {
+            let (schedule, in_file) = schedule_from(&file, &text, nodes, duration_ms)?;
             asked_of_core = asked_of_core.or(in_file);
             (schedule, Vec::new())
         }
@@ -118,6 +126,9 @@ const NAMED: usize = 12;
 /// What the reader of the verdict should know of this configuration.
 fn notes_of(args: &TestArgs, plan: &Plan) -> Vec<String> {
     let mut notes = Vec::new();
+    if let Some(bug) = plan.options.get(Options::BUG) {
+        notes.push(format!("the planted bug {bug} was switched on"));
+    }
     let drawn: Vec<FaultName> = plan.schedule.faults().map(|fault| fault.fault_name().without_role()).collect();
     let asked = plan.asked();
     let fits = |fault: &FaultName| fault.is_possible(plan.nodes) && !drawn.contains(&fault.without_role());
@@ -162,6 +173,12 @@ pub(super) fn options_failure(system: &dyn System, error: &OptionsError) -> Fail
     match error {
         OptionsError::Unknown { name, known, .. } => {
             failure.help(format!("{}; {see}", hint(name, known.iter().map(String::as_str))))
+        }
+        OptionsError::Bug { known, .. } if known.is_empty() => {
+            failure.help("it has none so far; see `splitbrain list bugs`")
+        }
+        OptionsError::Bug { name, known, .. } => {
+            failure.help(format!("{}; see `splitbrain list bugs`", hint(name, known.iter().map(String::as_str))))
         }
         _ => failure.help(see),
     }
@@ -245,21 +262,25 @@ fn weighted(asked: &str) -> Result<(&str, u32), Failure> {
 }
 
 /// A schedule written by hand, and what it says of a liveness phase.
-fn schedule_from(path: &Path, nodes: usize, duration_ms: u64) -> Result<(Schedule, Option<LivenessAsked>), Failure> {
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::file(USAGE, "read", path, &e))?;
+fn schedule_from(
+    file: &str,
+    text: &str,
+    nodes: usize,
+    duration_ms: u64,
+) -> Result<(Schedule, Option<LivenessAsked>), Failure> {
     let names: Vec<String> = (1..=nodes).map(|n| format!("n{n}")).collect();
-    let (file, failure) = (path.display().to_string(), |e: ScheduleError| {
+    let failure = |e: ScheduleError| {
         let help = e.remedy.clone();
         Failure::usage(e.to_string()).help(help)
-    });
-    let schedule = Schedule::parse(&file, &text, &names).map_err(failure)?;
+    };
+    let schedule = Schedule::parse(file, text, &names).map_err(failure)?;
     for problem in schedule.validate(nodes, Some(duration_ms)) {
         if problem.severity == Severity::Error {
-            return Err(Failure::usage(format!("{}: {problem}", path.display())).help(problem.remedy));
+            return Err(Failure::usage(format!("{file}: {problem}")).help(problem.remedy));
         }
-        anstream::eprintln!("warning: {}: {problem}", path.display());
+        anstream::eprintln!("warning: {file}: {problem}");
     }
-    Ok((schedule, Schedule::parse_liveness(&file, &text, &names).map_err(failure)?))
+    Ok((schedule, Schedule::parse_liveness(file, text, &names).map_err(failure)?))
 }
 
 /// Requiring what nothing in the run can show would always end `unknown`: say so before, not after.
@@ -302,10 +323,11 @@ fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
     if !args.workload.is_empty() {
         flag("workload", args.workload.join(","));
     }
-    match &args.schedule {
-        Some(path) => flag("schedule", path.display().to_string()),
-        None if plan.faults.is_empty() => flag("faults", "none".into()),
-        None => flag("faults", plan.faults.join(",")),
+    match (&args.schedule, &args.witness) {
+        (Some(path), _) => flag("schedule", path.display().to_string()),
+        (None, Some(witness)) => flag("witness", witness.clone()),
+        (None, None) if plan.faults.is_empty() => flag("faults", "none".into()),
+        (None, None) => flag("faults", plan.faults.join(",")),
     }
     let ms = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
     let optional = [
@@ -323,6 +345,8 @@ fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
         flag("duration", ms(duration));
     }
     let defaults = default_arguments();
+    // A witness brings its nodes with it.
+    let optional = optional.into_iter().filter(|(name, _)| args.witness.is_none() || *name != "nodes");
     for (name, value) in optional {
         if defaults.get(name).is_none_or(|default| *default != value) {
             flag(name, value);

@@ -73,6 +73,10 @@ pub fn suite(args: &TestArgs, seed: Seed) -> Result<u8, Failure> {
     if !args.set.is_empty() {
         return Err(Failure::usage("--set needs a system").help(format!("splitbrain test {SYSTEM} --set …")));
     }
+    if args.bug.is_some() || args.witness.is_some() {
+        return Err(Failure::usage("planted bugs are those of a system")
+            .help("splitbrain test SYSTEM --bug …; see `splitbrain list bugs`"));
+    }
     let specs = SUITE.iter().map(|entry| entry_spec(args, entry, seed)).collect::<Result<Vec<_>, _>>()?;
     let logs = Logs::install(args.verbose);
     let interrupt = interrupt::listen(interrupt::OF_A_RUN)?;

@@ -9,7 +9,7 @@ use super::args::{Format, TestArgs};
 use super::logging::Logs;
 use super::plan::{Configuration, DEFAULT_DURATION, spec};
 use super::progress::{Board, REDRAW};
-use super::{interrupt, names, print, suite};
+use super::{interrupt, names, print, suite, witness};
 use crate::clock::RunClock;
 use crate::failure::Failure;
 use crate::render::report;
@@ -19,6 +19,7 @@ pub fn test(args: &TestArgs) -> Result<u8, Failure> {
     let seed = Seed(args.seed.unwrap_or_else(fresh_seed));
     let Some(name) = &args.system else { return suite::suite(args, seed) };
     let system = names::system(name)?;
+    let args = &witness::applied(args, &*system)?;
     let configuration = Configuration {
         system,
         set: &args.set,

@@ -19,6 +19,9 @@ pub struct RawSchedule {
     #[serde(default)]
     pub step: Vec<Spanned<RawStep>>,
     pub liveness: Option<RawLiveness>,
+    /// What the schedule of a planted bug needs besides: the business of whoever runs it.
+    #[serde(rename = "witness")]
+    pub _witness: Option<toml::Table>,
 }
 
 /// What comes after the steps.
