@@ -18,13 +18,14 @@ use histories::{Completion, Operation};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::bugs::Bug;
 use super::options::ReadFrom;
 use super::wire::{Ask, Outcome, Reply, Request, Told};
 use crate::dial::{BoxFuture, Dial};
 use crate::parts::command::CommandRef;
 use crate::parts::json::answered;
 use crate::specimen::client::Link;
-use crate::specimen::mix;
+use crate::specimen::{Planted, mix};
 use crate::system::{Answer, Client};
 
 /// How long a connection may take to open, if the operation has that long.
@@ -49,6 +50,8 @@ pub struct ClientConfig {
     pub read_from: ReadFrom,
     /// Whether its reads insist on its own last write.
     pub token: bool,
+    /// What is wrong on purpose.
+    pub planted: Planted<Bug>,
 }
 
 /// See the [module](self).
@@ -169,6 +172,10 @@ impl SingleLeaderClient {
         let shows_state = matches!(operation, Operation::Txn(_) | Operation::Cas { .. });
         let question = Question { op, update, shows_state };
         let (exchange, node) = match self.config.read_from {
+            // BUG sticky-is-random: the session's own replica is drawn anew for each read.
+            ReadFrom::Sticky if !update && self.config.planted.is(Bug::StickyIsRandom) => {
+                self.ask_any(&question, deadline).await
+            }
             ReadFrom::Any if !update => self.ask_any(&question, deadline).await,
             ReadFrom::Sticky if !update => self.ask_sticky(&question, deadline).await,
             _ => self.ask_leader(&question, deadline).await,
@@ -268,7 +275,13 @@ impl SingleLeaderClient {
         let mut link = match self.links[node].take().filter(Link::is_open) {
             Some(link) => link,
             None => match self.connect(node, deadline).await {
-                Ok(link) => link,
+                Ok(link) => {
+                    if self.config.planted.is(Bug::TokenPerConnection) {
+                        // BUG token-per-connection: what the session wrote is forgotten with its connection.
+                        self.written = 0;
+                    }
+                    link
+                }
                 Err(unreachable) => return unreachable,
             },
         };

@@ -131,9 +131,11 @@
 //! - [`replica`]: all decisions, as a pure state machine, and the simulation that tries to break it.
 //! - [`disk`]: the log, the snapshot and the vote, and the thread that writes them.
 //! - [`node`]: a process: connections, batches, answers.
+//! - [`bugs`]: what can be wrong on purpose.
 //! - [`client`]: finds the leader, and never says `fail` of what may happen.
 //! - [`wire`]: messages. [`options`]: settings.
 
+pub mod bugs;
 pub mod client;
 pub mod disk;
 pub mod node;
@@ -154,6 +156,7 @@ use self::options::{SPECS, Settings};
 use self::wire::{Reply, Request};
 use crate::contract::{Contract, Core};
 use crate::dial::{BoxFuture, Dial};
+use crate::specimen::BugSpec;
 use crate::specimen::client::Link;
 use crate::specimen::process::command as process_command;
 use crate::system::{
@@ -222,6 +225,10 @@ impl System for SingleLeader {
         SPECS
     }
 
+    fn bugs(&self) -> &[BugSpec] {
+        bugs::ALL
+    }
+
     fn validate(&self, options: &Options) -> Result<(), OptionsError> {
         Settings::new(options).map(|_| ())
     }
@@ -269,6 +276,7 @@ impl System for SingleLeader {
             timeout: context.timeout,
             read_from: settings.read_from,
             token: settings.token,
+            planted: settings.rules.planted,
         }))
     }
 

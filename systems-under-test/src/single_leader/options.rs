@@ -1,5 +1,6 @@
 //! The settings of a `single-leader` configuration.
 
+use super::bugs::Bug;
 use super::replica::rules::{Alone, Failover, Replication, Rules};
 use crate::specimen::settings::{count, duration};
 use crate::system::{OptionSpec, Options, OptionsError};
@@ -110,6 +111,7 @@ impl Settings {
             heartbeat_us: duration(options, "heartbeat")?,
             sync_timeout_us: duration(options, "sync-timeout")?,
             retention: count(options, "log-retention")?,
+            planted: Bug::planted(options),
         };
         let settings = Settings {
             read_from: match options.get("read-from") {

@@ -13,6 +13,7 @@ use systems_under_test::single_leader::SingleLeader;
 use systems_under_test::single_leader::client::{ClientConfig, SingleLeaderClient};
 use systems_under_test::single_leader::node::{Node, NodeConfig};
 use systems_under_test::single_leader::options::{ReadFrom, Settings};
+use systems_under_test::specimen::Planted;
 use systems_under_test::{BoxFuture, Client, Dial, DirectDial, Options, Probe, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -175,6 +176,7 @@ impl Cluster {
     pub fn client_with(&self, session: u32, dial: Arc<dyn Dial>, timeout: Duration) -> TestClient {
         let settings = self.settings();
         TestClient(SingleLeaderClient::new(ClientConfig {
+            planted: Planted::default(),
             nodes: (0..self.names.len()).map(|node| self.node_address(node)).collect(),
             dial,
             session,
@@ -189,6 +191,7 @@ impl Cluster {
     pub fn client_of(&self, node: usize) -> TestClient {
         let settings = self.settings();
         TestClient(SingleLeaderClient::new(ClientConfig {
+            planted: Planted::default(),
             nodes: vec![self.node_address(node)],
             dial: Arc::new(DirectDial),
             session: 1000,

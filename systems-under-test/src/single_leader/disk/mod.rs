@@ -18,9 +18,11 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::bugs::Bug;
 use super::replica::log::{Entry, Log};
 use super::replica::{Recovered, Work};
 use crate::parts::atomic;
+use crate::specimen::Planted;
 use wal::Wal;
 
 /// What is wrong with a node's disk.
@@ -74,6 +76,7 @@ pub fn open(
     dir: &Path,
     names: &[String],
     me: usize,
+    planted: Planted<Bug>,
     note: &mut dyn FnMut(String),
 ) -> Result<(Disk, Recovered), DiskError> {
     std::fs::create_dir_all(dir).map_err(DiskError::io("create", dir))?;
@@ -81,7 +84,9 @@ pub fn open(
     atomic::sync_dir(dir).map_err(DiskError::io("flush", dir))?;
     let (epoch, voted_for) = ballot::read(dir, names, me)?;
     let snapshot = snapshot::read(dir)?;
-    let (wal, mut log) = Wal::open(dir, note)?;
+    let (mut wal, mut log) = Wal::open(dir, note)?;
+    // BUG ignores-flush-errors: a flush that failed counts as one that did not.
+    wal.ignores_flush_errors = planted.is(Bug::IgnoresFlushErrors);
     // When the node ended between replacing the snapshot and replacing the log, the log is an older one. What it says
     // after the snapshot counts only if it agrees with it.
     if log.mark(snapshot.mark.position) != Some(snapshot.mark) {

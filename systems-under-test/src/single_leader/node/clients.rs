@@ -9,6 +9,7 @@ use super::{Core, Inbox, Outbox, Shared};
 use crate::parts::command::Command;
 use crate::parts::json::Raw;
 use crate::parts::store::Refusal;
+use crate::single_leader::bugs::Bug;
 use crate::single_leader::options::ReadFrom;
 use crate::single_leader::replica::log::Mark;
 use crate::single_leader::wire::{Ask, Outcome, Reply, Request, State, Told, put_ok};
@@ -183,6 +184,9 @@ impl Core {
         }
         for waiting in std::mem::take(&mut self.waiting) {
             if waiting.position <= self.applied.position {
+                self.answer_read(&waiting.outbox, waiting.id, &waiting.operation);
+            } else if waiting.until <= now && self.config.settings.rules.planted.is(Bug::StaleAfterWaiting) {
+                // BUG stale-after-waiting: who has waited long enough is answered with what there is.
                 self.answer_read(&waiting.outbox, waiting.id, &waiting.operation);
             } else if waiting.until <= now {
                 self.refuse(&waiting.outbox, waiting.id, "what the session has written or seen has not arrived here");

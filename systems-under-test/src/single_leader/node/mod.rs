@@ -29,6 +29,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use self::clients::{Pending, Waiting};
+use super::bugs::Bug;
 use super::disk::{self, DiskError, Writer, Written};
 use super::options::Settings;
 use super::replica::log::Mark;
@@ -270,7 +271,10 @@ struct Core {
 impl Core {
     fn open(config: NodeConfig, written: mpsc::UnboundedSender<Written>) -> Result<Core, NodeError> {
         let notes = config.notes.clone();
-        let (disk, recovered) = disk::open(&config.data, &config.names, config.me, &mut |note| notes(&note))?;
+        let (disk, recovered) =
+            disk::open(&config.data, &config.names, config.me, config.settings.rules.planted, &mut |note| {
+                notes(&note)
+            })?;
         let writer =
             Writer::start(disk, written).map_err(|source| NodeError::Start { what: "start a thread", source })?;
         let position = recovered.snapshot.mark.position;
@@ -279,7 +283,11 @@ impl Core {
         notes(&format!("epoch {}, log up to position {}", recovered.epoch, recovered.log.last().position));
         let count = config.names.len();
         let identity = Identity { me: config.me, names: config.names.clone() };
-        let applied = recovered.snapshot.mark;
+        let mut applied = recovered.snapshot.mark;
+        if config.settings.rules.planted.is(Bug::ReplaysAppliedEntry) && recovered.log.get(applied.position).is_some() {
+            // BUG replays-applied-entry: a node that restarts begins one entry too early.
+            applied.position -= 1;
+        }
         let replica = Replica::new(identity, config.settings.rules.clone(), recovered, random(config.me), 0);
         Ok(Core {
             started: Instant::now(),

@@ -7,6 +7,7 @@ use super::log::Mark;
 use super::message::Message;
 use super::rules::Failover;
 use super::{FIRST_CANVASS_US, Peer, Replica, Role};
+use crate::single_leader::bugs::Bug;
 
 impl Replica {
     /// No leader was heard in time.
@@ -59,9 +60,15 @@ impl Replica {
     pub(super) fn take_canvass(&mut self, from: Peer, epoch: u64, last: Mark, forced: bool) {
         let granted = epoch == self.epoch
             && self.rules.failover != Failover::None
-            && last >= self.log.last()
+            && self.is_up_to_date(last)
             && (forced || !self.leader_is_alive());
         self.send(from, Message::Lean { epoch: self.epoch, asked: epoch, granted });
+    }
+
+    /// Whether a log that ends there has everything that this one has.
+    fn is_up_to_date(&self, last: Mark) -> bool {
+        // BUG promotes-shorter-log: whoever asks first is good enough.
+        last >= self.log.last() || self.rules.planted.is(Bug::PromotesShorterLog)
     }
 
     pub(super) fn take_lean(&mut self, from: Peer, asked: u64, yes: bool) {
@@ -109,7 +116,7 @@ impl Replica {
         let free = self.voted_for.is_none_or(|whom| whom == from);
         let idle = matches!(self.role, Role::Follower { leader: None } | Role::Canvassing { .. });
         let granted =
-            epoch == self.epoch && self.rules.failover != Failover::None && free && idle && last >= self.log.last();
+            epoch == self.epoch && self.rules.failover != Failover::None && free && idle && self.is_up_to_date(last);
         if !granted {
             return self.send(from, Message::Vote { epoch: self.epoch, granted: false });
         }

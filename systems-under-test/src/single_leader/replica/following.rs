@@ -11,6 +11,7 @@ use super::log::{Entry, Log, Mark};
 use super::message::Message;
 use super::{Effect, Peer, Replica, Role, Snapshot, Work};
 use crate::parts::json::Raw;
+use crate::single_leader::bugs::Bug;
 
 /// A snapshot of which some parts have come.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ impl Replica {
         self.commit = self.commit.max(commit.min(self.verified));
         self.look_whether_caught_up(commit);
         self.ack_owed = true;
-        if quiet || self.disk.durable >= self.verified {
+        if quiet || self.disk.durable >= self.verified || self.rules.planted.is(Bug::AckOnReceive) {
             self.pay_ack();
         }
     }
@@ -94,6 +95,8 @@ impl Replica {
         match self.log.mark(prev.position) {
             None => Fit::Try(self.log.last().position),
             Some(mark) if mark == prev => Fit::After(prev.position),
+            // BUG keeps-unreplicated-suffix: whatever stands there counts as if the leader had sent it.
+            Some(_) if self.rules.planted.is(Bug::KeepsUnreplicatedSuffix) => Fit::After(prev.position),
             Some(_) if prev.position <= self.snapshot.mark.position => Fit::Diverged,
             Some(_) => Fit::Try(self.log.before_epoch_of(prev.position)),
         }
@@ -114,6 +117,8 @@ impl Replica {
         for (position, entry) in (after + 1..).zip(entries) {
             match self.log.mark(position) {
                 Some(mark) if mark.epoch == entry.epoch => {}
+                // BUG keeps-unreplicated-suffix: what was never replicated stays instead of what the leader has.
+                Some(_) if self.rules.planted.is(Bug::KeepsUnreplicatedSuffix) => {}
                 Some(_) => {
                     self.discard_after(position - 1);
                     self.log.push(entry);
@@ -165,7 +170,9 @@ impl Replica {
         if !self.ack_owed || self.disk.done < self.disk.ballot {
             return;
         }
-        let position = self.disk.durable.min(self.verified);
+        // BUG ack-on-receive: what has arrived is acknowledged, though the disk does not have it yet.
+        let on_receive = self.rules.planted.is(Bug::AckOnReceive);
+        let position = if on_receive { self.verified } else { self.disk.durable.min(self.verified) };
         self.ack_owed = position < self.verified;
         self.send(leader, Message::Ack { epoch: self.epoch, position });
     }

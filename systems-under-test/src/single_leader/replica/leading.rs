@@ -8,6 +8,7 @@ use super::message::Message;
 use super::rules::{self, Alone, Replication, Rules};
 use super::{Peer, Replica, Role};
 use crate::parts::json::Raw;
+use crate::single_leader::bugs::Bug;
 
 /// At most this many entries in one message.
 const BATCH_ENTRIES: usize = 512;
@@ -277,7 +278,11 @@ impl Replica {
 
     fn send_snapshot(&mut self, to: Peer) {
         let snapshot = self.snapshot.clone();
-        let (epoch, mark, last) = (self.epoch, snapshot.mark, self.log.last().position);
+        let (epoch, mut mark, last) = (self.epoch, snapshot.mark, self.log.last().position);
+        if self.rules.planted.is(Bug::SnapshotWithoutPosition) {
+            // BUG snapshot-without-position: the state is an old one, and the follower is told to go on from now.
+            mark = self.log.mark(self.disk.durable).unwrap_or(mark);
+        }
         let now = self.now;
         let Some(follower) = self.follower(to) else { return };
         follower.pace = Pace::Snapshot { mark, since: now };
@@ -360,15 +365,23 @@ impl Replica {
     /// Commits what enough disks hold, if the last of it is of this epoch.
     pub(super) fn advance_commit(&mut self) {
         let Role::Leading(leading) = &self.role else { return };
-        let durable = self.disk.durable;
+        let planted = self.rules.planted;
+        // BUG ack-before-flush: what is in memory counts as if it were on the disk.
+        let flushed = !planted.is(Bug::AckBeforeFlush);
+        let durable = if flushed { self.disk.durable } else { self.log.last().position };
         let others = || leading.followers.iter().enumerate().filter(|(peer, _)| *peer != self.identity.me);
         let position = match self.rules.replication {
             Replication::Async => durable,
             _ if self.count() == 1 => durable,
+            // BUG ack-before-sync-copy: the leader's own disk is enough, whatever the configuration says.
+            _ if planted.is(Bug::AckBeforeSyncCopy) => durable,
             Replication::Sync => rules::committed(durable, others().filter(|(_, f)| f.required).map(|(_, f)| f.acked)),
             Replication::SemiSync => match leading.designated {
                 Some(peer) => rules::committed(durable, [leading.followers[peer].acked]),
-                None if leading.alone && self.rules.alone == Alone::Degrade => durable,
+                // BUG degrades-silently: without a synchronous follower it goes on as if it had been told to.
+                None if leading.alone && (self.rules.alone == Alone::Degrade || planted.is(Bug::DegradesSilently)) => {
+                    durable
+                }
                 None => 0,
             },
         };

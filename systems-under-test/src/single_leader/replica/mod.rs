@@ -28,6 +28,7 @@ use self::log::{Entry, Log, Mark};
 use self::message::Message;
 use self::rules::{Failover, Rules};
 use crate::parts::json::Raw;
+use crate::single_leader::bugs::Bug;
 
 /// A node, by its position in the cluster.
 pub type Peer = usize;
@@ -335,7 +336,9 @@ impl Replica {
     /// A message came. Messages may be lost, repeated, late and out of order.
     pub fn receive(&mut self, now: u64, from: Peer, message: Message) {
         self.now = now;
-        if message.epoch() > self.epoch {
+        // BUG old-leader-stays: a leader that hears of a higher epoch goes on leading in its own.
+        let stays = self.is_leader() && self.rules.planted.is(Bug::OldLeaderStays);
+        if message.epoch() > self.epoch && !stays {
             self.obey(message.epoch());
         }
         match message {

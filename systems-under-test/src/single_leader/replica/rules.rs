@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::single_leader::bugs::Bug;
+use crate::specimen::Planted;
+
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -54,6 +57,8 @@ pub struct Rules {
     pub sync_timeout_us: u64,
     /// How many entries behind the last snapshot are kept.
     pub retention: u64,
+    /// What is wrong on purpose.
+    pub planted: Planted<Bug>,
 }
 
 impl Rules {
@@ -104,6 +109,7 @@ mod tests {
             heartbeat_us: 100_000,
             sync_timeout_us: 300_000,
             retention: 1000,
+            planted: Planted::default(),
         }
     }
 

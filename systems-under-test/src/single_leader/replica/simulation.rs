@@ -497,6 +497,7 @@ fn rules(replication: Replication, failover: Failover, alone: Alone) -> Rules {
         heartbeat_us: 50_000,
         sync_timeout_us: 120_000,
         retention: 4,
+        planted: crate::specimen::Planted::default(),
     }
 }
 
