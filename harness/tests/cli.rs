@@ -43,6 +43,22 @@ fn unknown_names_get_the_nearest_right_one() {
 }
 
 #[test]
+fn what_costs_every_call_has_to_be_asked_for() {
+    let told = ["clock-monotonic-jump cannot be had without --trap-clocks", "add --trap-clocks"];
+    refused(&["test", "single-leader", "--faults", "kill,clock-monotonic-jump"], &told);
+    let all = ["clock-monotonic-drift, clock-monotonic-freeze, clock-monotonic-jump cannot be had without"];
+    refused(&["test", "single-leader", "--faults", "clock-monotonic", "--allow-degraded"], &all);
+    let schedule = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("frozen.toml");
+    let text = "[[step]]\nat = '2s'\nfault = 'clock-monotonic-freeze'\ntarget = 'n1'\nfor = '1s'\n";
+    std::fs::write(&schedule, text).expect("a schedule");
+    let path = schedule.display().to_string();
+    refused(
+        &["test", "single-leader", "--schedule", &path],
+        &["clock-monotonic-freeze cannot be had without --trap-clocks"],
+    );
+}
+
+#[test]
 fn bad_flags_are_usage_errors_and_not_an_unknown_verdict() {
     refused(&["test", "--bogus"], &["--bogus"]);
     refused(&["frobnicate"], &["frobnicate"]);

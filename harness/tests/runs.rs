@@ -66,6 +66,26 @@ fn a_run_without_faults_is_valid_and_leaves_its_files() {
 }
 
 #[test]
+fn monotonic_clocks_are_wrong_in_a_run_that_asks_for_it() {
+    let name = "monotonic_clocks_are_wrong_in_a_run_that_asks_for_it";
+    if !hosts_available(name) {
+        return;
+    }
+    if !cfg!(target_arch = "x86_64") {
+        eprintln!("SKIPPED {name}: waits are translated on x86-64 only");
+        return;
+    }
+    let scratch = Scratch::new("monotonic");
+    let faults = ["--faults", "clock-monotonic", "--trap-clocks", "--rhythm", "dense", "--seed", "3"];
+    let (code, json, errors) = test(&scratch, &faults);
+    assert_eq!(code, Some(0), "{json:#}\n{errors}");
+    let faults = json["faults"].as_array().expect("faults");
+    assert!(faults.iter().any(|fault| fault["inert"] == false), "{json:#}");
+    let (refused, _, errors) = test(&scratch, &["--faults", "clock-monotonic"]);
+    assert!(refused == Some(254) && errors.contains("without --trap-clocks"), "{errors}");
+}
+
+#[test]
 fn asynchronous_replication_loses_writes_at_failover_and_that_is_valid_until_it_is_required() {
     if !hosts_available("asynchronous_replication_loses_writes_at_failover_and_that_is_valid_until_it_is_required") {
         return;

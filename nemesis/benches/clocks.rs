@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use goblin::elf::Elf;
-use nemesis::clock::{Skew, Strobe};
+use nemesis::clock::{ClockTier, MonotonicSkew, Skew, Strobe};
 use nemesis::hosts::{HostId, HostSpec, Hosts, HostsConfig, ProcessSpec};
 use nemesis::seed::Seed;
 
@@ -31,6 +31,7 @@ fn main() {
     match parts[..] {
         [PEER, "read"] => return read(),
         [PEER, "start"] => return start(),
+        [PEER, "calls"] => return calls(),
         [PEER, "nothing"] => return,
         // `cargo test --benches` runs benches to see that they run.
         _ if parts.contains(&"--test") => return,
@@ -49,6 +50,12 @@ fn main() {
         lab.hosts.set_clock(lab.clocked, &skew).expect("a clock");
         println!("{name:7} {}", lab.run(lab.clocked, "read"));
     }
+    println!("calls, native        {}", lab.run(lab.plain, "calls"));
+    println!("calls, clocked       {}", lab.run(lab.clocked, "calls"));
+    println!("calls, trapped       {}", lab.run(lab.trapped, "calls"));
+    let monotonic = MonotonicSkew { jump_ns: 5 * second, drift_ppm: 0 };
+    lab.hosts.set_clock(lab.trapped, &Skew { monotonic, ..Skew::default() }).expect("a clock");
+    println!("calls, trapped, skewed {}", lab.run(lab.trapped, "calls"));
     println!("start of a program, native  {}", lab.run(lab.plain, "start"));
     println!("start of a program, clocked {}", lab.run(lab.clocked, "start"));
 }
@@ -104,6 +111,71 @@ fn function(image: u64) -> ClockGettime {
     unsafe { std::mem::transmute(image.wrapping_add(symbol.st_value)) }
 }
 
+/// The median of what calls on the monotonic clock take that have to do with time, µs.
+fn calls() {
+    let now = || {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the kernel, or the stub, writes one timespec.
+        unsafe { libc::clock_gettime(1, &raw mut time) };
+        time
+    };
+    let gone = now();
+    // SAFETY: no pointers.
+    let timer = unsafe { libc::timerfd_create(1, 0) };
+    let later = libc::timespec { tv_sec: gone.tv_sec + 1_000_000, tv_nsec: 0 };
+    let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let setting = libc::itimerspec { it_interval: zero, it_value: later };
+    let mut old = setting;
+    let mut time = zero;
+    println!(
+        "vDSO {:.3}, clock_gettime {:.2}, clock_nanosleep {:.2}, timerfd_settime {:.2}, futex {:.2}",
+        median(1000, || _ = now()),
+        // SAFETY: the kernel writes one timespec.
+        median(1, || _ = unsafe { libc::syscall(libc::SYS_clock_gettime, 1, &raw mut time) }),
+        // SAFETY: the kernel reads one timespec.
+        median(1, || _ = unsafe { libc::clock_nanosleep(1, 1, &raw const gone, std::ptr::null_mut()) }),
+        // SAFETY: the kernel reads one setting and writes another.
+        median(1, || _ = unsafe { libc::timerfd_settime(timer, 1, &raw const setting, &raw mut old) }),
+        hand_over(),
+    );
+}
+
+/// The median of some thousand measurements of `calls` calls, µs a call.
+fn median(calls: u32, mut call: impl FnMut()) -> f64 {
+    let mut all: Vec<f64> = (0..4000)
+        .map(|_| {
+            let began = Instant::now();
+            (0..calls).for_each(|_| call());
+            began.elapsed().as_nanos() as f64 / f64::from(calls) / 1e3
+        })
+        .collect();
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+/// Two threads wait for each other, with a timeout.
+fn hand_over() -> f64 {
+    const TURNS: u32 = 4000;
+    let pair = std::sync::Arc::new((std::sync::Mutex::new(0u32), std::sync::Condvar::new()));
+    let other = std::sync::Arc::clone(&pair);
+    let play = |pair: &(std::sync::Mutex<u32>, std::sync::Condvar), mine: u32| {
+        let mut turn = pair.0.lock().expect("the mutex");
+        while *turn < TURNS {
+            if *turn % 2 == mine {
+                *turn += 1;
+                pair.1.notify_one();
+            } else {
+                turn = pair.1.wait_timeout(turn, Duration::from_secs(60)).expect("the mutex").0;
+            }
+        }
+    };
+    let began = Instant::now();
+    let thread = std::thread::spawn(move || play(&other, 1));
+    play(&pair, 0);
+    thread.join().expect("the thread");
+    began.elapsed().as_nanos() as f64 / f64::from(TURNS) / 1e3
+}
+
 fn start() {
     let began = Instant::now();
     for _ in 0..STARTS {
@@ -112,10 +184,11 @@ fn start() {
     println!("{:.2} ms", began.elapsed().as_secs_f64() * 1e3 / f64::from(STARTS));
 }
 
-/// A host with a clock and one without.
+/// A host with a clock, one whose calls are answered too, and one without.
 struct Lab {
     hosts: Hosts,
     clocked: HostId,
+    trapped: HostId,
     plain: HostId,
     dir: PathBuf,
 }
@@ -129,8 +202,9 @@ impl Lab {
             let spec = HostSpec::new(name, Ipv4Addr::new(10, 77, 0, last));
             hosts.add(HostSpec { clock, keep: vec![dir.clone()], ..spec }).expect("a host")
         };
-        let (clocked, plain) = (add("clocked", 1, true), add("plain", 2, false));
-        Lab { hosts, clocked, plain, dir }
+        let clocked = add("clocked", 1, Some(ClockTier::Vdso));
+        let (plain, trapped) = (add("plain", 2, None), add("trapped", 3, Some(ClockTier::Trap)));
+        Lab { hosts, clocked, trapped, plain, dir }
     }
 
     fn run(&self, host: HostId, part: &str) -> String {

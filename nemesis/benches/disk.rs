@@ -1,4 +1,4 @@
-//! What a simulated disk costs, beside the disk beneath and memory: `cargo bench -p splitbrain-nemesis --bench disk`.
+//! What a simulated disk costs, and one whose operations are answered without one, beside the disk beneath and memory: `cargo bench -p splitbrain-nemesis --bench disk`.
 //!
 //! One host, one thread; each figure is the median of the runs of one workload in a process of its own, and the same binary
 //! runs it in each place. Noisy on a busy machine: compare the columns of one run.
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nemesis::disk::DiskSpec;
+use nemesis::disk::{DiskSpec, FilesSpec};
 use nemesis::hosts::{HostSpec, Hosts, HostsConfig, ProcessSpec};
 use nemesis::seed::Seed;
 
@@ -29,7 +29,8 @@ fn main() {
     let memory = Scratch::new(Path::new("/dev/shm"));
     let mut table: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for _ in 0..RUNS {
-        note(&mut table, "simulated", &simulated());
+        note(&mut table, "simulated", &on_host(&std::env::temp_dir(), true));
+        note(&mut table, "answered", &on_host(&beneath.0, false));
         note(&mut table, "beneath", &plain(&beneath.0));
         note(&mut table, "memory", &plain(&memory.0));
     }
@@ -51,23 +52,24 @@ fn print(table: BTreeMap<String, Vec<f64>>) {
     };
     let mut whats: Vec<&str> = table.keys().filter_map(|key| key.split('|').next()).collect();
     whats.dedup();
-    println!("{:28} {:>12} {:>12} {:>12}", "", "simulated", "beneath", "memory");
+    println!("{:28} {:>12} {:>12} {:>12} {:>12}", "", "simulated", "answered", "beneath", "memory");
     for what in whats {
-        let values = ["simulated", "beneath", "memory"].map(|place| median(what, place));
+        let values = ["simulated", "answered", "beneath", "memory"].map(|place| median(what, place));
         let shown = values.map(|value| value.map_or("-".to_owned(), |value| format!("{value:.1}")));
-        println!("{what:28} {:>12} {:>12} {:>12}", shown[0], shown[1], shown[2]);
+        println!("{what:28} {:>12} {:>12} {:>12} {:>12}", shown[0], shown[1], shown[2], shown[3]);
     }
 }
 
-/// All workloads on a host with a simulated disk.
-fn simulated() -> String {
-    let dir = Scratch::new(&std::env::temp_dir());
+/// All workloads on a host with a simulated disk, or with the disk beneath and an agent that is asked about each operation on it.
+fn on_host(beneath: &Path, simulated: bool) -> String {
+    let dir = Scratch::new(beneath);
     let data = dir.0.join("data");
     fs::create_dir(&data).expect("a directory");
     let hosts = Hosts::start(HostsConfig { rung: None, seed: Seed(1), pcap: None }).expect("hosts");
     let spec = HostSpec {
         keep: vec![dir.0.clone()],
-        disk: Some(DiskSpec::new(&data)),
+        disk: simulated.then(|| DiskSpec::new(&data)),
+        files: (!simulated).then(|| FilesSpec::new(&data)),
         ..HostSpec::new("a", Ipv4Addr::new(10, 77, 0, 1))
     };
     let host = hosts.add(spec).expect("a host");

@@ -5,6 +5,7 @@
 //! word for it, and what to type. Then it connects two hosts, and reads the clock of one. Everything it makes is gone when it returns, and every
 //! question it asks has a deadline.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
@@ -12,13 +13,14 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{SockaddrIn, connect, getsockopt, sockopt};
 
-use crate::clock::{ClockReading, Skew};
-use crate::disk::DiskSpec;
+use crate::clock::{ClockReading, ClockTier, MonotonicSkew, Skew};
+use crate::disk::calls::ARGUMENT;
+use crate::disk::{DiskFault, DiskSpec, Effect, ErrorKind, FilesSpec, Operation};
 use crate::fault::Need;
 use crate::hosts::ladder;
 use crate::hosts::message::{Refusal, Step};
 use crate::hosts::remedy;
-use crate::hosts::{HostSpec, Hosts, HostsConfig, HostsError, Rung};
+use crate::hosts::{HostSpec, Hosts, HostsConfig, HostsError, ProcessSpec, Rung};
 use crate::seed::Seed;
 
 /// Descriptors that a run with some hundreds of connections needs.
@@ -128,7 +130,8 @@ pub fn examine() -> Diagnosis {
     );
     checks.extend(rung.map(wire));
     checks.extend(rung.map(clocks));
-    checks.extend(rung.map(disk));
+    checks.extend(rung.map(monotonic_clocks));
+    checks.extend(rung.map(disk).unwrap_or_default());
     Diagnosis { rung, checks }
 }
 
@@ -231,15 +234,19 @@ fn wire(rung: Rung) -> Check {
     }
 }
 
-/// Gives a host a simulated disk. Without one, files can still be damaged while their node is down.
-fn disk(rung: Rung) -> Check {
-    match offers(Need::Disk, rung) {
-        Ok(()) => ok("disk", "hosts can have simulated disks (FUSE)"),
-        Err(why) => {
-            let refusal = Refusal { step: Step::MountDisk, detail: String::new(), errno: None };
-            warn("disk", format!("no simulated disks: {why}"), remedy::for_refusal(&refusal))
+/// Gives a host a simulated disk and, if that cannot be, files that fail. Without either, files can still be damaged while
+/// their node is down.
+fn disk(rung: Rung) -> Vec<Check> {
+    let Err(why) = offers(Need::Disk, rung) else { return vec![ok("disk", "hosts can have simulated disks (FUSE)")] };
+    let refusal = Refusal { step: Step::MountDisk, detail: String::new(), errno: None };
+    let no_disk = warn("disk", format!("no simulated disks: {why}"), remedy::for_refusal(&refusal));
+    let instead = match fail_files(rung) {
+        Ok(()) => {
+            ok("failing-files", "file operations can fail, be slow and hang all the same (answered system calls)")
         }
-    }
+        Err(why) => warn("failing-files", format!("nor can file operations fail without: {why}"), SUPERVISOR_REMEDY),
+    };
+    vec![no_disk, instead]
 }
 
 /// Whether hosts that are made so can have what some faults need, found out by making one; if not, why. Takes some tens
@@ -247,7 +254,34 @@ fn disk(rung: Rung) -> Check {
 pub fn offers(need: Need, rung: Rung) -> Result<(), String> {
     match need {
         Need::Clock => set_clock(rung).map(drop),
+        Need::MonotonicClock => set_monotonic_clock(rung).map(drop),
         Need::Disk => mount_disk(rung).map_err(|error| error.to_string()),
+        Need::FailingDisk => match mount_disk(rung) {
+            Ok(()) => Ok(()),
+            Err(no_disk) => fail_files(rung).map_err(|why| format!("{no_disk}; {why}")),
+        },
+    }
+}
+
+/// Has an fsync fail that the host's agent is asked about. Every host has a `/tmp` to itself.
+fn fail_files(rung: Rung) -> Result<(), String> {
+    let said = |error: HostsError| error.to_string();
+    let hosts = Hosts::start(HostsConfig { rung: Some(rung), seed: Seed(0), pcap: None }).map_err(said)?;
+    let fault = DiskFault::new(Effect::Error(ErrorKind::Eio)).on(&[Operation::Fsync]);
+    let files = Some(FilesSpec { path: "/tmp".into(), operations: fault.operations.iter().copied().collect() });
+    let spec = HostSpec { files, ..HostSpec::new("doctor", Ipv4Addr::new(10, 77, 0, 1)) };
+    let host = hosts.add(spec).map_err(said)?;
+    hosts.set_disk(host, &[fault]).map_err(said)?;
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let argv = [&program.display().to_string(), ARGUMENT, "/tmp/doctor"].map(str::to_owned).to_vec();
+    let nowhere = || "/dev/null".into();
+    let process = ProcessSpec { argv, env: BTreeMap::new(), dir: "/".into(), stdout: nowhere(), stderr: nowhere() };
+    let exits = hosts.exits();
+    hosts.spawn(host, process).map_err(said)?;
+    let exit = exits.and_then(|exits| exits.recv_timeout(DISK_DEADLINE).ok());
+    match (exit.and_then(|exit| exit.code), &hosts.disk_hits(host)[..]) {
+        (Some(libc::EIO), [1]) => Ok(()),
+        (code, hits) => Err(format!("an fsync that should fail did not: code {code:?}, {hits:?} calls answered")),
     }
 }
 
@@ -274,13 +308,45 @@ fn round_trip(rung: Rung) -> Result<Duration, HostsError> {
     Ok(began.elapsed())
 }
 
+const SUPERVISOR_REMEDY: &str = "the clocks of hosts, and files that fail, need seccomp notifications (Linux 5.5) and ptrace \
+    of own children: sysctl kernel.yama.ptrace_scope must be 0 or 1; in a container: docker run --cap-add SYS_PTRACE, \
+    and no other supervisor of its system calls. Everything else works without";
+
 fn clocks(rung: Rung) -> Check {
-    let remedy = "the clocks of hosts need seccomp notifications (Linux 5.5) and ptrace of own children: \
-        sysctl kernel.yama.ptrace_scope must be 0 or 1; in a container: docker run --cap-add SYS_PTRACE, \
-        and no other supervisor of its system calls. Everything else works without";
     match set_clock(rung) {
         Ok(seen) => ok("clocks", seen),
-        Err(why) => warn("clocks", why, remedy),
+        Err(why) => warn("clocks", why, SUPERVISOR_REMEDY),
+    }
+}
+
+fn monotonic_clocks(rung: Rung) -> Check {
+    match set_monotonic_clock(rung) {
+        Ok(seen) => ok("monotonic-clocks", seen),
+        Err(why) => {
+            warn("monotonic-clocks", why, "they need what clocks need, a /proc of their own, and an x86-64 processor")
+        }
+    }
+}
+
+/// Has the monotonic clock of a host go twice as fast, and a program there read it and wait until a time on it. Returns what
+/// was seen, or why it cannot be.
+fn set_monotonic_clock(rung: Rung) -> Result<String, String> {
+    let read = || -> Result<ClockReading, HostsError> {
+        let hosts = Hosts::start(HostsConfig { rung: Some(rung), seed: Seed(0), pcap: None })?;
+        let spec = HostSpec::new("doctor", Ipv4Addr::new(10, 77, 0, 1));
+        let host = hosts.add(HostSpec { clock: Some(ClockTier::Trap), ..spec })?;
+        let monotonic = MonotonicSkew { jump_ns: 3600 * 1_000_000_000, drift_ppm: 1_000_000 };
+        hosts.set_clock(host, &Skew { monotonic, ..Skew::default() })?;
+        hosts.read_clock(host)
+    };
+    let reading = read().map_err(|error| error.to_string())?;
+    match (&reading.started_now, &reading.monotonic) {
+        (Err(why), _) => Err(format!("programs keep the machine's clock: {why}")),
+        (Ok(_), Some(seen)) if reading.is_as_asked() => {
+            let ms = seen.timer_ns.unwrap_or_default() as f64 / 1e6;
+            Ok(format!("--trap-clocks: a host whose time goes twice as fast, where a timer of 5 ms took {ms:.1} ms"))
+        }
+        (Ok(_), seen) => Err(format!("a monotonic clock that should go twice as fast does not: {seen:?}")),
     }
 }
 
@@ -288,7 +354,12 @@ fn clocks(rung: Rung) -> Check {
 /// made.
 pub fn offered() -> Option<Vec<(Need, bool)>> {
     let rung = trials().iter().find(|trial| trial.outcome.is_ok()).map(|trial| trial.rung)?;
-    Some([Need::Clock, Need::Disk].map(|need| (need, offers(need, rung).is_ok())).to_vec())
+    let mut offered =
+        [Need::Clock, Need::MonotonicClock, Need::Disk].map(|need| (need, offers(need, rung).is_ok())).to_vec();
+    if offered.contains(&(Need::Disk, false)) {
+        offered.push((Need::FailingDisk, fail_files(rung).is_ok()));
+    }
+    Some(offered)
 }
 
 /// Sets the clock of a host an hour ahead and has a program there read it. Returns what was seen, or why it cannot be.
@@ -297,7 +368,7 @@ fn set_clock(rung: Rung) -> Result<String, String> {
     let read = || -> Result<(ClockReading, Duration), HostsError> {
         let hosts = Hosts::start(HostsConfig { rung: Some(rung), seed: Seed(0), pcap: None })?;
         let spec = HostSpec::new("doctor", Ipv4Addr::new(10, 77, 0, 1));
-        let host = hosts.add(HostSpec { clock: true, ..spec })?;
+        let host = hosts.add(HostSpec { clock: Some(ClockTier::Vdso), ..spec })?;
         hosts.set_clock(host, &Skew { jump_ns: HOUR_NS, ..Skew::default() })?;
         let began = Instant::now();
         Ok((hosts.read_clock(host)?, began.elapsed()))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use nemesis::disk::{DiskFault, Effect};
 use nemesis::fault::registry::{FAULTS, GROUPS, all_names};
-use nemesis::fault::{Direction, Fault, FaultName, LinkKind, Peers, Reach, Target, expand, links};
+use nemesis::fault::{Direction, Fault, FaultName, LinkKind, Need, Peers, Reach, Target, expand, links};
 use nemesis::hosts::HostId;
 use nemesis::schedule::{Intervals, generate};
 use nemesis::seed::Seed;
@@ -51,9 +51,16 @@ fn every_name_leads_back_to_its_fault() {
     }
     let names = all_names();
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a name means two things");
-    let (all, hostile) = (expand("all").expect("a group"), expand("hostile").expect("a group"));
-    assert!(FaultName::ALL.iter().all(|name| all.contains(name) != hostile.contains(name)), "each in one of both");
-    assert_eq!(all.len() + hostile.len(), FaultName::ALL.len());
+    let of = |group: &str| expand(group).expect("a group");
+    let groups = [of("all"), of("hostile"), of("clock-monotonic")];
+    for name in FaultName::ALL {
+        assert_eq!(groups.iter().filter(|group| group.contains(&name)).count(), 1, "{name} is in one of them");
+        assert_eq!(name.is_trapped(), of("clock-monotonic").contains(&name));
+    }
+    assert_eq!(groups.concat().len(), FaultName::ALL.len());
+    assert!(of("disk").iter().all(|name| name.needs() == Some(Need::FailingDisk)));
+    assert!(of("clock-monotonic").iter().all(|name| name.needs() == Some(Need::MonotonicClock)));
+    assert!(of("clock").iter().all(|name| name.needs() == Some(Need::Clock)));
     assert_eq!(expand("partitoin").map_err(|unknown| unknown.to_string()), Err("there is no fault 'partitoin'".into()));
 }
 

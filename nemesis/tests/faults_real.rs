@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use lab::{DEADLINE, Lab, address, wait_until};
+use nemesis::clock::ClockTier;
 use nemesis::disk::{CutMode, DiskFault, DiskSpec, Effect as DiskEffect, ErrorKind as DiskError, Operation, PowerCut};
 use nemesis::fault::{ClockFault, Direction, Fault, FaultName, LinkKind, Peers, Reach, Target, links};
 use nemesis::hosts::{HostId, HostSpec, Hosts, ProcessSpec, Rung};
@@ -51,6 +52,7 @@ const TESTS: &[Test] = &[
     ("overlapping_downs_compose", overlapping_downs_compose),
     ("killing_a_node_that_never_started_is_inert", killing_a_node_that_never_started_is_inert),
     ("a_clock_is_wrong_for_its_node_alone_and_right_again", a_clock_is_wrong_for_its_node_alone_and_right_again),
+    ("a_monotonic_clock_is_wrong_and_goes_right_again", a_monotonic_clock_is_wrong_and_goes_right_again),
     ("a_disk_refuses_and_a_power_cut_loses_nothing_that_was_kept", a_disk_refuses_and_a_power_cut_loses_nothing),
     ("a_whole_generated_schedule_leaves_nothing_behind", a_whole_generated_schedule_leaves_nothing_behind),
 ];
@@ -528,7 +530,7 @@ fn equipped(rung: Rung) -> Cluster {
     let lab = Lab::equipped(rung, 3, 1, lab::Scratch::new(), |dir, spec| {
         let path = dir.path(&format!("disk-{}", spec.name));
         std::fs::create_dir(&path).expect("a directory");
-        HostSpec { clock: true, disk: Some(DiskSpec::new(path)), ..spec }
+        HostSpec { clock: Some(ClockTier::Vdso), disk: Some(DiskSpec::new(path)), ..spec }
     });
     let lab = lab.unwrap_or_else(|lacking| runner::skip(lacking.to_string()));
     for (node, name) in ["a", "b"].into_iter().enumerate() {
@@ -564,6 +566,37 @@ fn a_clock_is_wrong_for_its_node_alone_and_right_again(rung: Rung) {
     });
     assert!(!injector.heal(id).inert);
     wait_until("the right time", || ahead(0) == 0);
+}
+
+fn a_monotonic_clock_is_wrong_and_goes_right_again(rung: Rung) {
+    if !ClockTier::Trap.is_possible() {
+        runner::skip("waits are translated on x86-64 only");
+    }
+    let lab =
+        Lab::equipped(rung, 2, 1, lab::Scratch::new(), |_, spec| HostSpec { clock: Some(ClockTier::Trap), ..spec });
+    let lab = lab.unwrap_or_else(|lacking| runner::skip(lacking.to_string()));
+    lab.hosts.spawn(HostId(0), lab.process(0, &["start", "0"])).expect("a process");
+    let cluster = Cluster { lab, node_count: 1 };
+    let mut injector = cluster.injector();
+    let number = |effect: &nemesis::injector::Effect, when: &str, field: &str| {
+        effect.took_effect[when]["n1"][field].as_f64().unwrap_or(f64::NAN)
+    };
+    let clock = |change| Fault::Clock { target: node(0), change };
+    let (jump, installed) = cluster.install(&mut injector, &clock(ClockFault::MonotonicJump { by_ms: 60_000 }));
+    assert_eq!((&installed.outcome, installed.inert), (&Outcome::Installed, false), "{}", installed.to_json());
+    assert!((60_000.0..60_100.0).contains(&number(&installed, "nodes", "monotonic_offset_ms")));
+    let (drift, installed) = cluster.install(&mut injector, &clock(ClockFault::MonotonicDrift { ppm: 1_000_000 }));
+    assert!((2.0..20.0).contains(&number(&installed, "nodes", "timer_of_5_ms_took_ms")), "{}", installed.to_json());
+    let healed = injector.heal(jump);
+    assert!(!healed.inert && number(&healed, "nodes_healed", "monotonic_offset_ms") > 60_000.0, "it never goes back");
+    let healed = injector.heal(drift);
+    let took = number(&healed, "nodes_healed", "timer_of_5_ms_took_ms");
+    assert!(!healed.inert && (4.9..40.0).contains(&took), "{}", healed.to_json());
+    let (freeze, installed) = cluster.install(&mut injector, &clock(ClockFault::MonotonicFreeze));
+    assert!(!installed.inert && number(&installed, "nodes", "timer_of_5_ms_took_ms").is_nan());
+    assert_eq!(injector.heal(freeze).outcome, Outcome::Healed);
+    let healed = cluster.lab.hosts.read_clock(HostId(0)).expect("a reading");
+    assert!(healed.is_effective(), "{healed:?}");
 }
 
 fn a_disk_refuses_and_a_power_cut_loses_nothing(rung: Rung) {

@@ -83,6 +83,18 @@ fn clocks_and_disks_are_written_with_their_amounts() {
         "at 1s: clock-strobe n2 (+200 ms every other 5 ms)"
     );
     assert_eq!(
+        said("fault = 'clock-monotonic-jump'\ntarget = 'n1'\nby = '2s'"),
+        "at 1s: clock-monotonic-jump n1 (+2000 ms)"
+    );
+    assert_eq!(
+        said("fault = 'clock-monotonic-drift'\ntarget = 'leader'\nppm = -7"),
+        "at 1s: clock-monotonic-drift the leader (-7 ppm)"
+    );
+    assert_eq!(
+        said("fault = 'clock-monotonic-freeze'\ntarget = 'all'"),
+        "at 1s: clock-monotonic-freeze all nodes (still)"
+    );
+    assert_eq!(
         said("fault = 'power-cut'\ntarget = ['n1', 'n2']\nmode = 'subset'\nkeep = '25%'"),
         "at 1s: power-cut n1 n2 (25 % of the sectors are kept)"
     );
@@ -134,7 +146,7 @@ fn bad_schedules_name_the_line_and_the_remedy() {
     let faults = "faults are partition-one, partition-halves, partition-ring, bridge, one-way, partition-random, \
                   leader-isolated, leader-minority, follower-minority, clients-cut, slow, jitter, lossy, duplicate, reorder, corrupt, corrupt-unnoticed, \
                   rate-limit, hold, reset, flapping, stop, kill, kill-leader, crash, crash-leader, pause, pause-leader, power-cut, clock-jump, clock-drift, \
-                  clock-strobe, clock-freeze, disk-error, disk-full, disk-slow, disk-hang, lying-fsync, fsyncgate, bit-flips, \
+                  clock-strobe, clock-freeze, clock-monotonic-jump, clock-monotonic-drift, clock-monotonic-freeze, disk-error, disk-full, disk-slow, disk-hang, lying-fsync, fsyncgate, bit-flips, \
                   misdirected-read, misdirected-write, stale-read, crash-loop, cpu-throttle, memory-limit, descriptor-limit, \
                   wipe, rollback, file-damage";
     let guide = "docs/guide/schedules.md shows every field";
@@ -213,6 +225,11 @@ fn bad_schedules_name_the_line_and_the_remedy() {
             "[[step]]\nat = '2s'\nfault = 'clock-jump'\ntarget = 'n1'\nby = '0s'",
             "my.toml:5: a clock-jump of nothing leaves the clock as it is",
             "say how wrong it is to be",
+        ),
+        (
+            "[[step]]\nat = '2s'\nfault = 'clock-monotonic-jump'\ntarget = 'n1'\nby = '-1s'",
+            "my.toml:5: a monotonic clock never goes back",
+            "give a time without a minus",
         ),
         (
             "[[step]]\nat = '2s'\nfault = 'kill-leader'\ntarget = 'n1'",

@@ -137,6 +137,10 @@ pub struct TestArgs {
     /// Leave out faults that this machine does not offer (`splitbrain doctor`), and say so, rather than refuse to run.
     #[arg(long)]
     pub allow_degraded: bool,
+    /// Let the system calls of nodes that have to do with time be answered by their clocks, too: what faults of monotonic clocks
+    /// (clock-monotonic) need, and timers until a time on a skewed clock. Costs such a call microseconds.
+    #[arg(long)]
+    pub trap_clocks: bool,
     /// Number of nodes.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
     pub nodes: u64,

@@ -57,7 +57,11 @@ fn in_words(answers: Option<&[(Need, bool)]>) -> String {
     let Some(answers) = answers else { return "what of this can be had here, `splitbrain doctor` says".to_owned() };
     let those = |wanted: bool| {
         let some = answers.iter().filter(|(_, there)| *there == wanted).map(|(need, _)| need.words());
-        some.collect::<Vec<_>>().join(" and ")
+        let some: Vec<_> = some.collect();
+        match &some[..] {
+            [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
+            _ => some.concat(),
+        }
     };
     match (those(true), those(false)) {
         (there, lacking) if lacking.is_empty() => format!("this machine offers {there}"),

@@ -1,6 +1,6 @@
 //! From arguments to a plan. Everything that can be wrong with a configuration is found here, before anything starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{CommandFactory, ValueEnum};
 
 use histories::Guarantee;
-use nemesis::fault::{FaultName, registry};
+use nemesis::fault::{Fault, FaultName, registry};
 use nemesis::hosts::Rung;
 use nemesis::schedule::{Intervals, LivenessAsked, Schedule, ScheduleError, Severity, compose};
 use nemesis::seed::Seed;
@@ -72,6 +72,9 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
             let default: Vec<String> = DEFAULT_FAULTS.split(',').map(str::to_owned).collect();
             let asked = faults.unwrap_or(&default);
             let faults = faults_of(asked, nodes, faults.is_none())?;
+            if !args.trap_clocks {
+                needs_no_traps(faults.iter().map(|(fault, _)| *fault))?;
+            }
             let rhythm = args.rhythm.into();
             let schedule = compose(seed, &faults, rhythm, nodes, duration_ms, &Intervals::default());
             if !faults.is_empty() && !faults.iter().any(|(f, _)| f.is_possible(nodes)) {
@@ -88,6 +91,9 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
     };
     let liveness = asked_of_core.map(|asked| liveness::of(asked, &*system, &options, nodes, seed));
     can_be_judged(&required, &workloads, schedule.faults().next().is_some(), liveness.is_some())?;
+    if !args.trap_clocks {
+        needs_no_traps(schedule.faults().map(Fault::fault_name))?;
+    }
     let plan = Plan {
         format: PLAN_FORMAT,
         seed,
@@ -115,9 +121,9 @@ pub fn spec(args: &TestArgs, configuration: Configuration<'_>) -> Result<RunSpec
     // Only a run that a person follows by itself waits for that person.
     let hold = args.fail_fast && args.system.is_some() && args.format == Format::Text && std::io::stdin().is_terminal();
     let (fail_fast, runs) = (args.fail_fast, args.runs.clone());
-    let (allow_degraded, pcap) = (args.allow_degraded, args.pcap);
+    let (allow_degraded, trap_clocks, pcap) = (args.allow_degraded, args.trap_clocks, args.pcap);
     let notes = notes_of(args, &plan);
-    Ok(RunSpec { plan, system, options, runs, rung, pcap, allow_degraded, again, notes, fail_fast, hold })
+    Ok(RunSpec { plan, system, options, runs, rung, pcap, allow_degraded, trap_clocks, again, notes, fail_fast, hold })
 }
 
 /// No more faults than these are named in one note.
@@ -283,6 +289,18 @@ fn schedule_from(
     Ok((schedule, Schedule::parse_liveness(file, text, &names).map_err(failure)?))
 }
 
+/// Refuses faults of monotonic clocks, which change what a system call costs and so have to be asked for.
+fn needs_no_traps(faults: impl Iterator<Item = FaultName>) -> Result<(), Failure> {
+    let names: BTreeSet<&str> = faults.filter(|fault| fault.is_trapped()).map(FaultName::as_str).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    Err(Failure::usage(format!("{} cannot be had without --trap-clocks", names.join(", "))).help(
+        "add --trap-clocks: timers and system calls of the nodes then go by their clocks, and cost microseconds more",
+    ))
+}
+
 /// Requiring what nothing in the run can show would always end `unknown`: say so before, not after.
 fn can_be_judged(
     required: &[Guarantee],
@@ -376,6 +394,9 @@ fn again(args: &TestArgs, set: &[(String, String)], plan: &Plan) -> String {
     }
     if args.allow_degraded {
         words.push("--allow-degraded".to_owned());
+    }
+    if args.trap_clocks {
+        words.push("--trap-clocks".to_owned());
     }
     words.join(" ")
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use nemesis::disk::DiskSpec;
+use nemesis::disk::{DiskSpec, FilesSpec};
 use nemesis::hosts::{Exit, HostId, HostSpec, Hosts, HostsConfig, HostsError, ProcessSpec, Rung};
 use nemesis::seed::Seed;
 use systems_under_test::{BoxFuture, Client, ClientContext, Cluster, Dial, NodeContext, Options, Probe, Role, System};
@@ -359,7 +359,9 @@ fn add_node(hosts: &Hosts, spec: HostSpec, data: &Path, equipment: &mut Equipmen
     let mut why: Option<String> = None;
     for had in wanted.ladder() {
         let disk = had.disk.then(|| DiskSpec::new(data));
-        match hosts.add(HostSpec { clock: had.clock, disk, ..spec.clone() }) {
+        let files = (!had.disk && !had.files.is_empty())
+            .then(|| FilesSpec { path: data.to_owned(), operations: had.files.clone() });
+        match hosts.add(HostSpec { clock: had.clock, disk, files, ..spec.clone() }) {
             Ok(host) => {
                 if let Some(why) = why {
                     let lacking = wanted.lacking.clone();

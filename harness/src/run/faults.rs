@@ -63,7 +63,7 @@ impl Nemesis {
         // To ask when a fault is due would hold up all others: a node that is down answers after a while only.
         let wants_leader = plan.schedule.watches_leader() || plan.schedule.faults().any(Fault::needs_leader);
         let leader = wants_leader.then(|| LeaderWatch::start(cluster.clone()));
-        let has_clocks = cluster.equipment().clock;
+        let has_clocks = cluster.equipment().clock.is_some();
         let clocks = has_clocks.then(|| ClockWatch::start(cluster.clone(), recorder.clone()));
         Ok(Nemesis {
             exits: cluster.exits(),

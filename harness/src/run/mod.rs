@@ -67,6 +67,8 @@ pub struct RunSpec {
     pub pcap: bool,
     /// Whether to leave out faults that this machine does not offer, rather than to refuse.
     pub allow_degraded: bool,
+    /// Whether hosts whose clocks can be wrong are of the [trap tier](nemesis::clock::ClockTier::Trap).
+    pub trap_clocks: bool,
     /// The command that runs it again.
     pub again: String,
     /// What the reader of its verdict should know of the configuration.
@@ -256,7 +258,7 @@ impl<'a> Run<'a> {
             seed: self.spec.plan.seed,
             rung: self.spec.rung,
             pcap: self.spec.pcap.then(|| self.dir.file("wire.pcap")),
-            equipment: Equipment::wanted(&self.spec.plan.schedule, &self.spec.plan.asked()),
+            equipment: Equipment::wanted(&self.spec.plan.schedule, &self.spec.plan.asked(), self.spec.trap_clocks),
         };
         let cluster = RunningCluster::start(spec, self.dir)?;
         if !self.spec.allow_degraded {

@@ -11,6 +11,7 @@
 
 use std::io;
 
+use super::ClockTier;
 use super::page::{self, Slot};
 use crate::hosts::filter::{Architecture, Rule};
 use crate::sys::mapping::Words;
@@ -21,12 +22,13 @@ const BILLION: i64 = 1_000_000_000;
 /// Enough of an image to tell it from every other program: its ELF header and some of its program headers.
 const HEAD_BYTES: usize = 256;
 
-/// The rules of the filter by which the agent hears of such calls.
-pub(crate) fn rules() -> Vec<Rule> {
-    let clocks = page::REALTIME_CLOCKS.iter().map(|clock| *clock as u32).collect();
-    let call = libc::SYS_clock_gettime as u32;
+/// The rules of the filter by which the agent hears of such calls: those that read the real-time clock or, in the trap tier, any
+/// that may be skewed.
+pub(crate) fn rules(tier: ClockTier) -> Vec<Rule> {
+    let monotonic = &page::MONOTONIC_CLOCKS[..if tier == ClockTier::Trap { page::MONOTONIC_CLOCKS.len() } else { 0 }];
+    let clocks = page::REALTIME_CLOCKS.iter().chain(monotonic).map(|clock| *clock as u32).collect();
     let mut rules = vec![
-        Rule { architecture: Architecture::Native, call, only: Some((0, clocks)) },
+        Rule::only(libc::SYS_clock_gettime, 0, clocks),
         Rule::every(Architecture::Native, libc::SYS_gettimeofday as u32),
     ];
     #[cfg(target_arch = "x86_64")]
@@ -59,14 +61,15 @@ impl Calls {
 
     /// What to answer. `alive` says whether the call still waits: only then the thread's memory is the caller's.
     pub(crate) fn answer(&self, call: &Notification, alive: impl Fn() -> bool) -> Answer {
-        let Some(group) = Slot::read(&self.page).realtime else { return Answer::Kernel };
-        if self.is_vdso(call) || !alive() {
+        let [first, second, ..] = call.arguments;
+        let asked = if i64::from(call.call) == libc::SYS_clock_gettime { first as i32 } else { libc::CLOCK_REALTIME };
+        let Some(group) = Slot::read(&self.page).group(asked) else { return Answer::Kernel };
+        if clock::asks_machine(first) || self.is_vdso(call) || !alive() {
             return Answer::Kernel;
         }
-        let [first, second, ..] = call.arguments;
         let told = match i64::from(call.call) {
             libc::SYS_clock_gettime => {
-                let now = group.at(clock::now(first as i32));
+                let now = group.at(clock::now(asked));
                 tell(call.thread, second, &[now / BILLION, now % BILLION]).map(|()| 0)
             }
             libc::SYS_gettimeofday => {
@@ -116,7 +119,7 @@ fn tell_zone(thread: i32, at: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::page::{Group, TRUE_RATE, prepare, publish};
+    use super::super::page::{Group, prepare, publish};
     use super::*;
     use crate::sys::mapping;
 
@@ -138,8 +141,8 @@ mod tests {
         let words = mapping::shared(&file).unwrap();
         prepare(&words, 1);
         let frozen = Group { reference: 0, origin: ns, rate: 0, strobe_by: 0, strobe_period: 0 };
-        let still = Group { rate: TRUE_RATE, ..frozen };
-        publish(&words, &Slot { realtime: Some(frozen), monotonic: Some(still) });
+        let later = |more| Group { origin: ns + more, ..frozen };
+        publish(&words, &Slot { realtime: Some(frozen), monotonic: Some([1, 2, 3, 4].map(later)) });
         Calls::new(words)
     }
 
@@ -154,6 +157,10 @@ mod tests {
         };
         assert_eq!(value(libc::SYS_clock_gettime, [0, at, 0, 0, 0, 0]), 0);
         assert_eq!(time, [7, 123_456_789]);
+        for (i, id) in page::MONOTONIC_CLOCKS.into_iter().enumerate() {
+            assert_eq!(value(libc::SYS_clock_gettime, [id as u64, at, 0, 0, 0, 0]), 0);
+            assert_eq!(time, [7, 123_456_790 + i as i64]);
+        }
         assert_eq!(value(libc::SYS_gettimeofday, [at, zone_at, 0, 0, 0, 0]), 0);
         assert_eq!(time, [7, 123_456]);
         assert_eq!(zone, clock::zone());
@@ -177,5 +184,10 @@ mod tests {
         let code = the_kernel_answers_the_vdso_and_the_dead as *const () as u64;
         assert!(matches!(calls.answer(&call(libc::SYS_clock_gettime, code, arguments), || true), Answer::Value(0)));
         assert_eq!(time, [7, 0]);
+        // Neither is a clock that nothing is wrong with, nor one of the machine's that is asked for as such.
+        for asked in [2, clock::machines(libc::CLOCK_MONOTONIC)] {
+            let arguments = [asked, arguments[1], 0, 0, 0, 0];
+            assert!(matches!(calls.answer(&call(libc::SYS_clock_gettime, code, arguments), || true), Answer::Kernel));
+        }
     }
 }

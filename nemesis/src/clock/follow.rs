@@ -22,11 +22,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
+use super::ClockTier;
 use super::calls::{self, Answer, Calls};
 use super::coverage::{InjectionStep, Uncovered, Variant};
 use super::inject::{Failure, Injector};
+use super::waits::{self, Interrupted, Meeting, Round, Waits};
 use crate::hosts::filter::{Architecture, Rule};
 use crate::sys::ptrace;
 use crate::sys::seccomp::{self, Notification};
@@ -34,19 +36,21 @@ use crate::sys::seccomp::{self, Notification};
 /// `execve` and `execveat` of the 32-bit forerunner: a program of that kind may start one of ours.
 const FORERUNNER_EXECS: [u32; 2] = if cfg!(target_arch = "x86_64") { [11, 358] } else { [11, 387] };
 
-/// The rules of the filter by which programs are followed, and their readings of the clock by system calls answered.
-pub(crate) fn rules() -> Vec<Rule> {
+/// The rules of the filter by which programs are followed, and their system calls that have to do with time answered.
+pub(crate) fn rules(tier: ClockTier) -> Vec<Rule> {
     let native = [libc::SYS_execve, libc::SYS_execveat].map(|call| Rule::every(Architecture::Native, call as u32));
     let forerunner = FORERUNNER_EXECS.map(|call| Rule::every(Architecture::Forerunner, call));
-    native.into_iter().chain(forerunner).chain(calls::rules()).collect()
+    let waits = if tier == ClockTier::Trap { waits::rules() } else { Vec::new() };
+    native.into_iter().chain(forerunner).chain(calls::rules(tier)).chain(waits).collect()
 }
 
 /// What is followed on one host.
 pub(crate) struct Follower {
     injector: Injector,
     calls: Calls,
-    listeners: Vec<OwnedFd>,
-    /// Threads that are being traced, and whether they are another program already.
+    /// In the trap tier.
+    waits: Option<Waits>,
+    /// Threads that are being traced, and what for.
     traced: BTreeMap<i32, Phase>,
     /// What came of each program that was seen to start, by pid.
     outcomes: BTreeMap<i32, Outcome>,
@@ -55,27 +59,21 @@ pub(crate) struct Follower {
 /// How a program was made to read the host's clock, or why it was not.
 pub(crate) type Outcome = Result<Variant, Uncovered>;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Phase {
     /// Its call has been let go on.
     Calling,
     /// It is another program.
     Replaced,
+    /// It is about to take a detour.
+    Leaving(Round),
+    /// It may be on a detour, and the clock was set. Whether it goes there step by step.
+    Recalled { steps: bool },
 }
 
 impl Follower {
-    pub(crate) fn new(injector: Injector, calls: Calls) -> Follower {
-        Follower { injector, calls, listeners: Vec::new(), traced: BTreeMap::new(), outcomes: BTreeMap::new() }
-    }
-
-    /// Hears of the programs started by those whose filter this is the listener of.
-    pub(crate) fn listen(&mut self, listener: OwnedFd) {
-        self.listeners.push(listener);
-    }
-
-    /// What to wait for.
-    pub(crate) fn listeners(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.listeners.iter().map(AsFd::as_fd)
+    pub(crate) fn new(injector: Injector, calls: Calls, waits: Option<Waits>) -> Follower {
+        Follower { injector, calls, waits, traced: BTreeMap::new(), outcomes: BTreeMap::new() }
     }
 
     /// Whether a thread is traced just now.
@@ -93,28 +91,50 @@ impl Follower {
         self.outcomes.retain(|pid, _| alive(*pid));
     }
 
-    /// Answers one call of each listener, because a program that never stops asking is not alone on its host, and drops
-    /// the listeners to which nobody will speak any more.
-    pub(crate) fn answer(&mut self) -> io::Result<()> {
-        let mut at = 0;
-        while at < self.listeners.len() {
-            match readiness(self.listeners[at].as_fd())? {
-                Readiness::Idle => at += 1,
-                Readiness::Gone => drop(self.listeners.swap_remove(at)),
-                Readiness::Calls => {
-                    if let Some(call) = seccomp::receive(&self.listeners[at])? {
-                        if is_exec(&call) { self.called(at, &call)? } else { self.asked(at, &call)? }
-                    }
-                    at += 1;
-                }
+    /// Answers a call that one of the [rules] names.
+    pub(crate) fn answer(&mut self, listener: &OwnedFd, call: &Notification) -> io::Result<()> {
+        if is_exec(call) {
+            return self.called(listener, call);
+        }
+        let meeting = self.waits.as_mut().and_then(|waits| waits.meet(call, || seccomp::is_waiting(listener, call)));
+        match meeting {
+            None => self.asked(listener, call),
+            Some(Meeting::Pass) => seccomp::proceed(listener, call).map(drop),
+            Some(Meeting::Done(value)) => seccomp::return_value(listener, call, value).map(drop),
+            Some(Meeting::Round(round)) => self.leaves(listener, call, round),
+        }
+    }
+
+    /// A thread has to take a detour: it is stopped before it sees the answer.
+    fn leaves(&mut self, listener: &OwnedFd, call: &Notification, round: Round) -> io::Result<()> {
+        let thread = call.thread;
+        let stops = match self.traces(thread) {
+            // It was recalled, and its stop is still to come.
+            true => true,
+            false => ptrace::seize(thread).is_ok() && ptrace::interrupt(thread).is_ok(),
+        };
+        if !stops {
+            return seccomp::proceed(listener, call).map(drop);
+        }
+        self.traced.insert(thread, Phase::Leaving(round));
+        seccomp::return_value(listener, call, -i64::from(libc::EINTR)).map(drop)
+    }
+
+    /// The clock has been set: whoever waits has to wait anew.
+    pub(crate) fn clock_was_set(&mut self) {
+        let away = self.waits.as_mut().map(Waits::clock_was_set).unwrap_or_default();
+        for thread in away {
+            // Whoever is traced is about to leave, and will reckon with the new clock.
+            if !self.traces(thread) && ptrace::seize(thread).is_ok() {
+                self.traced.insert(thread, Phase::Recalled { steps: false });
+                // Only a thread that is gone cannot be interrupted, and its end will be heard of.
+                let _ = ptrace::interrupt(thread);
             }
         }
-        Ok(())
     }
 
     /// A program asks for the time. One that could not be led to the host's clock keeps the machine's in every way.
-    fn asked(&self, listener: usize, call: &Notification) -> io::Result<()> {
-        let listener = &self.listeners[listener];
+    fn asked(&self, listener: &OwnedFd, call: &Notification) -> io::Result<()> {
         let answer = match self.outcomes.get(&call.thread) {
             Some(Err(_)) => Answer::Kernel,
             _ => self.calls.answer(call, || seccomp::is_waiting(listener, call)),
@@ -125,13 +145,13 @@ impl Follower {
         }
     }
 
-    fn called(&mut self, listener: usize, call: &Notification) -> io::Result<()> {
+    fn called(&mut self, listener: &OwnedFd, call: &Notification) -> io::Result<()> {
         let seized = match self.traces(call.thread) {
             // A call that was restarted after all.
             true => Ok(()),
             false => ptrace::seize(call.thread),
         };
-        let alive = seccomp::proceed(&self.listeners[listener], call)?;
+        let alive = seccomp::proceed(listener, call)?;
         match seized {
             Ok(()) => {
                 self.traced.insert(call.thread, Phase::Calling);
@@ -152,12 +172,37 @@ impl Follower {
         let phase = self.traced.get(&thread).copied();
         let _ = match (event, phase) {
             (ptrace::EVENT_EXEC, _) => self.replaced(thread),
+            (_, Some(Phase::Leaving(round))) => self.send(thread, &round, if event == 0 { signal } else { 0 }),
+            (_, Some(Phase::Recalled { steps })) => self.recall(thread, signal, event, steps),
             (ptrace::EVENT_STOP, Some(Phase::Replaced)) => self.inject(thread),
             // The call has failed, or a group stopped.
             (ptrace::EVENT_STOP, _) => self.release(thread, 0),
             (_, Some(Phase::Replaced)) => ptrace::proceed(thread, signal),
             _ => self.release(thread, signal),
         };
+    }
+
+    /// A thread stopped at the border of its program: the first stop is as good as the one that was asked for.
+    fn send(&mut self, thread: i32, round: &Round, signal: i32) -> io::Result<()> {
+        let sent = self.waits.as_mut().map_or(Ok(()), |waits| waits.send(thread, round));
+        self.release(thread, signal)?;
+        sent
+    }
+
+    fn recall(&mut self, thread: i32, signal: i32, event: i32, steps: bool) -> io::Result<()> {
+        let signalled = event == 0 && !(steps && signal == libc::SIGTRAP);
+        if signalled && !steps {
+            // The stop that was asked for is still to come.
+            return ptrace::proceed(thread, signal);
+        }
+        let back = self.waits.as_mut().map_or(Ok(Interrupted::Free), |waits| waits.call_back(thread));
+        match back {
+            Ok(Interrupted::OnItsWay) if !signalled => {
+                self.traced.insert(thread, Phase::Recalled { steps: true });
+                ptrace::step(thread)
+            }
+            _ => self.release(thread, if signalled { signal } else { 0 }),
+        }
     }
 
     /// A thread has become another program; it now has the number of its process.
@@ -196,26 +241,4 @@ impl Follower {
 fn is_exec(call: &Notification) -> bool {
     call.architecture != Architecture::Native.number()
         || [libc::SYS_execve, libc::SYS_execveat].contains(&i64::from(call.call))
-}
-
-enum Readiness {
-    Idle,
-    Calls,
-    /// All processes with this filter are gone.
-    Gone,
-}
-
-fn readiness(listener: BorrowedFd) -> io::Result<Readiness> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let mut fds = [PollFd::new(listener, PollFlags::POLLIN)];
-    match poll(&mut fds, PollTimeout::ZERO) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let seen = fds[0].revents().unwrap_or(PollFlags::empty());
-    Ok(match seen {
-        seen if seen.contains(PollFlags::POLLIN) => Readiness::Calls,
-        seen if seen.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) => Readiness::Gone,
-        _ => Readiness::Idle,
-    })
 }

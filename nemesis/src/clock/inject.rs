@@ -25,6 +25,7 @@ use super::page;
 use super::remote::{Gone, Remote};
 use super::stub::{Links, Stub, stub};
 use super::vdso::{self, Function, Vdso};
+use crate::hosts::filter;
 use crate::sys::ptrace::{self, Registers};
 use crate::sys::{memory, process};
 
@@ -158,7 +159,9 @@ impl Injector {
     fn map_page(&self, pid: i32, remote: &mut Remote, mapped: &Mapped) -> Result<(), Failure> {
         memory::write(pid, mapped.stub, self.path.as_bytes_with_nul()).during(Step::Write)?;
         let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u64;
-        let open = [libc::AT_FDCWD as u64, mapped.stub, flags, 0, 0, 0];
+        // This process would wait for its own answer if it were asked about this call.
+        let here = u64::from(filter::MARK) << 32 | u64::from(libc::AT_FDCWD as u32);
+        let open = [here, mapped.stub, flags, 0, 0, 0];
         let file = remote.call(libc::SYS_openat, open)?.during(Step::OpenPage)?;
         let (read, shared) = (libc::PROT_READ as u64, (libc::MAP_SHARED | libc::MAP_FIXED) as u64);
         let map = [mapped.page, page::BYTES as u64, read, shared, file, 0];

@@ -1,4 +1,4 @@
-//! Clocks: a host's real-time clock jumps, drifts, strobes and stands still, and the machine's does not.
+//! Clocks: a host's clocks jump, drift, strobe and stand still, and the machine's do not.
 //!
 //! All hosts share one kernel and it has one real-time clock, so that clock is never touched. What a program takes for
 //! the time is what it *reads*, and nearly every program reads it without asking the kernel: through the functions of the vDSO,
@@ -19,6 +19,7 @@
 //! - `inject`: how a program is led to the stub, before its first instruction; `remote`, `vdso`: with what.
 //! - `follow`: how every program of a host is seen to start, forks and execs and all.
 //! - `calls`: programs that do ask the kernel.
+//! - `monotonic`, `waits`, `timers`: the [trap tier](#the-trap-tier), in which monotonic clocks can be wrong, too.
 //! - [`Skew`]: what can be wrong with a clock, and how one wrongness follows another.
 //! - [`ClockReading`]: what a host's programs really see, and which of them do not see it, and why.
 //!
@@ -36,14 +37,41 @@
 //! *The shadow of the vDSO comes first* because it needs no right to write to protected memory, and goes on working where
 //! the kernel seals its own mappings (Linux 6.15, `MSEAL_SYSTEM_MAPPINGS`).
 //!
+//! # The trap tier
+//!
+//! A monotonic clock cannot be wrong for itself. Programs wait *until* a time on it, condition variables do, and the kernel
+//! knows the machine's clock only: with a clock that is five seconds ahead, a wait of one second would last six; with one behind,
+//! none at all. No real machine shows that, and every finding by it would be false. So on a host of [`ClockTier::Trap`] the agent also
+//! hears of the system calls that wait until a time, and of those that read any clock, and answers them by the host's
+//! clocks (`waits` says how). That makes absolute waits on a skewed `CLOCK_REALTIME` right, too.
+//!
+//! It costs those programs something that never asked for it, so it has to be asked for. Measured on two busy cores, by a
+//! program on the host against the same call on a host without a clock (`cargo bench --bench clocks`, Linux 6.18, load 1.4; medians; the
+//! last row is one thread that wakes another, which waits with a timeout):
+//!
+//! | a call | natively | trap tier, clocks right | monotonic clock skewed |
+//! |---|---|---|---|
+//! | `clock_gettime` through the vDSO | 22 ns | 24 ns | 30 ns |
+//! | `clock_gettime`, the system call | 0.25 µs | 8 µs | 14 µs |
+//! | `clock_nanosleep` until a time gone by | 15 µs | 25 µs | 105 µs |
+//! | `timerfd_settime` to a time | 0.6 µs | 47 µs | 48 µs |
+//! | `futex` until a time, woken by another | 6 µs | 9 µs | 80 µs |
+//!
+//! Other ways, and why they are not taken: to rewrite the time in the program's memory (it may be a constant, and loops read it again);
+//! to rewrite the register that holds its address while the call waits for its answer (only a stopped thread's registers can
+//! be set, and it is not stopped there); to stay its tracer until the call returns (`SECCOMP_RET_TRACE`, which was tried first: every signal and every
+//! thread of the program stops at the agent, and no debugger can attach); to have the agent wait in its place (it would miss
+//! the wake-up of a `futex`, and a thread that waits for an answer takes no signals). There is no form of it for aarch64 yet, where
+//! to go on at an address takes a register, and the program may be using all of them.
+//!
 //! # What a skewed clock does not change
 //!
-//! - `CLOCK_MONOTONIC`. Its skew would need the kernel's timers to follow, or programs would hang and time out in ways that
-//!   no real machine shows: a condition variable waits until a time on this clock. The page and the stub have a group
-//!   for it; there is no way to set it.
-//! - Timers until an absolute time on `CLOCK_REALTIME` (`clock_nanosleep` and `timerfd` with `TIMER_ABSTIME`, `pthread_cond_timedwait`).
-//!   They elapse by the machine's clock, so a wait of one second begins an hour ago and is over at once, or lasts an hour
-//!   longer. On a real machine the kernel would have set them anew. Relative waits, by far the most, are right.
+//! - `CLOCK_MONOTONIC` without the trap tier, and waits until a time on `CLOCK_REALTIME` (`clock_nanosleep` and `timerfd` with
+//!   `TIMER_ABSTIME`, `pthread_cond_timedwait`): they elapse by the machine's clock, so a wait of one second begins an hour ago and
+//!   is over at once, or lasts an hour longer. On a real machine the kernel would have set them anew.
+//! - Waits for a while, which are most, in either tier: they last as long as the machine's clock says. `waits` lists the few calls
+//!   with a time that the trap tier leaves alone.
+//! - `adjtimex` and `ntp_gettime`, which read the machine's real-time clock; `timer_gettime` and its like, in the machine's time.
 //! - File times, `/proc/uptime`, `SO_TIMESTAMP`, and what other hosts and the wire say of the time.
 //! - Programs that read the processor's counter (`rdtsc`), and x86-64's `vsyscall` page, which only very old programs use.
 //!   Neither can be seen from outside.
@@ -61,6 +89,7 @@ pub(crate) mod calls;
 pub(crate) mod coverage;
 pub(crate) mod follow;
 pub(crate) mod inject;
+mod monotonic;
 pub(crate) mod page;
 pub(crate) mod probe;
 mod reading;
@@ -68,11 +97,16 @@ mod remote;
 mod skew;
 #[allow(unsafe_code)]
 pub(crate) mod stub;
+mod tier;
+mod timers;
 mod vdso;
+pub(crate) mod waits;
 
 pub use coverage::{Coverage, InjectionStep, ProcessClock, Uncovered, Variant};
+pub use monotonic::MonotonicSkew;
 pub(crate) use page::WORDS as PAGE_WORDS;
-pub use reading::ClockReading;
 pub(crate) use reading::ClockSurvey;
-pub(crate) use skew::Course;
+pub use reading::{ClockReading, MonotonicReading};
+pub(crate) use skew::{Course, Instants};
 pub use skew::{Skew, SkewError, Strobe};
+pub use tier::ClockTier;

@@ -3,12 +3,13 @@
 //! ```text
 //!   word 0       sequence: its lowest bit names the slot that counts
 //!   word 1, 2    a mark and a number of this page, by which an injection is verified
-//!   word 8..     slot 0:  clocks[16 bytes]  REALTIME group (5 words)  … MONOTONIC group (5 words)
+//!   word 8..     slot 0:  clocks[16 bytes]  REALTIME group (5 words)  … MONOTONIC group  … RAW  … COARSE  … BOOTTIME
 //!   word 72..    slot 1:  the same
 //! ```
 //!
 //! `clocks[id]` is the word of the clock's group, counted from the start of its slot, or 0: this clock is the machine's.
-//! A group turns the machine's nanoseconds into the host's:
+//! The real-time clocks share a group, because they show one time. Each monotonic clock has its own, because each shows
+//! another on the machine, and each must go on from what it showed. A group turns the machine's nanoseconds into the host's:
 //!
 //! ```text
 //!   passed = machine − reference
@@ -34,11 +35,12 @@ const FIRST_SLOT: usize = 8;
 const SLOT_WORDS: usize = 64;
 const CLOCK_IDS: usize = 16;
 const REALTIME_GROUP: usize = 2;
-const MONOTONIC_GROUP: usize = 8;
+/// Of the monotonic clocks, in their order.
+const MONOTONIC_GROUPS: [usize; 4] = [8, 14, 20, 26];
 /// `CLOCK_REALTIME`, `CLOCK_REALTIME_COARSE`, `CLOCK_TAI`: setting a machine's clock changes these.
 pub(crate) const REALTIME_CLOCKS: [usize; 3] = [0, 5, 11];
 /// `CLOCK_MONOTONIC`, `_RAW`, `_COARSE`, `CLOCK_BOOTTIME`.
-const MONOTONIC_CLOCKS: [usize; 4] = [1, 4, 6, 7];
+pub(crate) const MONOTONIC_CLOCKS: [usize; 4] = [1, 4, 6, 7];
 
 /// One nanosecond a nanosecond.
 pub(crate) const TRUE_RATE: i64 = 1 << 32;
@@ -69,6 +71,42 @@ impl Group {
         host.max(0)
     }
 
+    /// The machine's time from which on the host's is `host` or later, both in ns: where a wait until `host` ends. It may
+    /// have been long ago; `None` is never, because the clock stands still before.
+    pub(crate) fn when(&self, host: i64) -> Option<i64> {
+        let Some(period) = i64::try_from(self.strobe_period).ok().filter(|period| *period > 0) else {
+            return self.without_strobe(host);
+        };
+        let right = self.without_strobe(host).map(|at| self.in_phase(at, period, 0));
+        let wrong = self.without_strobe(host.saturating_sub(self.strobe_by)).map(|at| self.in_phase(at, period, 1));
+        right.into_iter().chain(wrong).min()
+    }
+
+    fn without_strobe(&self, host: i64) -> Option<i64> {
+        let missing = i128::from(host) - i128::from(self.origin);
+        match self.rate {
+            0 if missing > 0 => None,
+            0 => Some(self.reference),
+            rate => {
+                let (missing, rate) = (missing << 32, i128::from(rate));
+                let passed = missing.div_euclid(rate) + i128::from(missing.rem_euclid(rate) != 0);
+                let machine = i128::from(self.reference) + passed;
+                Some(machine.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+            }
+        }
+    }
+
+    /// The first time from `at` on at which a strobe is on this side. Before its reference it is on side 0.
+    fn in_phase(&self, at: i64, period: i64, side: i64) -> i64 {
+        let passed = at.saturating_sub(self.reference);
+        match passed < 0 {
+            true if side == 0 => at,
+            true => self.reference.saturating_add(period),
+            false if (passed / period) & 1 == side => at,
+            false => self.reference.saturating_add((passed / period + 1).saturating_mul(period)),
+        }
+    }
+
     fn of_words(words: &[u64]) -> Group {
         Group {
             reference: words[0] as i64,
@@ -84,11 +122,14 @@ impl Group {
     }
 }
 
+/// The groups of the monotonic clocks, in the order of [`MONOTONIC_CLOCKS`].
+pub(crate) type Monotonic = [Group; MONOTONIC_CLOCKS.len()];
+
 /// What one slot says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) realtime: Option<Group>,
-    pub(crate) monotonic: Option<Group>,
+    pub(crate) monotonic: Option<Monotonic>,
 }
 
 impl Slot {
@@ -105,28 +146,37 @@ impl Slot {
         }
     }
 
+    /// How this clock differs from the machine's, if it does.
+    pub(crate) fn group(&self, clock: i32) -> Option<Group> {
+        let clock = usize::try_from(clock).ok()?;
+        if REALTIME_CLOCKS.contains(&clock) {
+            return self.realtime;
+        }
+        let position = MONOTONIC_CLOCKS.iter().position(|id| *id == clock)?;
+        self.monotonic.map(|groups| groups[position])
+    }
+
     fn of_words(words: &[u64]) -> Slot {
-        let group = |id: usize, at: usize| {
-            let there = words[id / 8].to_le_bytes()[id % 8] != 0;
-            there.then(|| Group::of_words(&words[at..at + 5]))
-        };
+        let is_there = |id: usize| words[id / 8].to_le_bytes()[id % 8] != 0;
+        let group = |at: usize| Group::of_words(&words[at..at + 5]);
         Slot {
-            realtime: group(REALTIME_CLOCKS[0], REALTIME_GROUP),
-            monotonic: group(MONOTONIC_CLOCKS[0], MONOTONIC_GROUP),
+            realtime: is_there(REALTIME_CLOCKS[0]).then(|| group(REALTIME_GROUP)),
+            monotonic: is_there(MONOTONIC_CLOCKS[0]).then(|| MONOTONIC_GROUPS.map(group)),
         }
     }
 
     fn words(&self) -> [u64; SLOT_WORDS] {
         let mut words = [0; SLOT_WORDS];
         let mut clocks = [0u8; CLOCK_IDS];
-        let kinds = [
-            (self.realtime, &REALTIME_CLOCKS[..], REALTIME_GROUP),
-            (self.monotonic, &MONOTONIC_CLOCKS[..], MONOTONIC_GROUP),
-        ];
-        for (group, ids, word) in kinds {
-            let Some(group) = group else { continue };
+        let mut put = |group: Group, word: usize, ids: &[usize]| {
             words[word..word + 5].copy_from_slice(&group.words());
             ids.iter().for_each(|id| clocks[*id] = word as u8);
+        };
+        if let Some(group) = self.realtime {
+            put(group, REALTIME_GROUP, &REALTIME_CLOCKS);
+        }
+        for (i, group) in self.monotonic.into_iter().flatten().enumerate() {
+            put(group, MONOTONIC_GROUPS[i], &MONOTONIC_CLOCKS[i..=i]);
         }
         words[0] = u64::from_le_bytes(clocks[..8].try_into().unwrap_or_default());
         words[1] = u64::from_le_bytes(clocks[8..].try_into().unwrap_or_default());
@@ -178,6 +228,22 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_ends_when_the_clock_shows_its_time_and_not_before() {
+        let strobe = |by| Group { strobe_by: by, strobe_period: 10, ..group(TRUE_RATE) };
+        let groups =
+            [group(TRUE_RATE), group(TRUE_RATE * 3), group(TRUE_RATE / 3), strobe(100), strobe(-100), strobe(7)];
+        for group in groups {
+            for host in 4_900..5_300 {
+                let when = group.when(host).unwrap();
+                assert!(group.at(when) >= host, "{group:?} {host}: {when}");
+                assert!((900..when).all(|before| group.at(before) < host), "{group:?} {host}: {when}");
+            }
+        }
+        assert_eq!((group(0).when(5_000), group(0).when(5_001)), (Some(1_000), None));
+        assert_eq!(group(1).when(i64::MAX), Some(i64::MAX));
+    }
+
+    #[test]
     fn there_is_no_time_before_1970() {
         assert_eq!(Group { origin: -9_000, ..group(TRUE_RATE) }.at(1_500), 0);
     }
@@ -197,5 +263,11 @@ mod tests {
         assert_eq!(Slot::read(&words), Slot::default());
         assert_eq!(words[FIRST_SLOT].load(Relaxed), 0);
         assert_eq!(words[0].load(Relaxed), 2);
+        let each = Slot { realtime: None, monotonic: Some([1, 2, 3, 4].map(group)) };
+        publish(&words, &each);
+        assert_eq!(Slot::read(&words), each);
+        assert_eq!([0, 1, 4, 6, 7, 2].map(|clock| each.group(clock).map(|group| group.rate)), {
+            [None, Some(1), Some(2), Some(3), Some(4), None]
+        });
     }
 }

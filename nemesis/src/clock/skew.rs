@@ -1,4 +1,4 @@
-//! What is wrong with a clock, and how one wrongness follows another.
+//! What is wrong with the clocks of a host, and how one wrongness follows another.
 //!
 //! A [`Skew`] says what the clock is to be from now on; the [`Course`] remembers since when it drifts. While only
 //! the jump changes, the drift goes on from where it began. While only the rate changes, the clock goes on from what it
@@ -14,14 +14,20 @@
 //!   ─────────────────·───────│────────▶ machine's time
 //!                    a       b    c
 //! ```
+//!
+//! The picture is that of the real-time clock; what becomes of the [monotonic ones](super::monotonic) is another story,
+//! because they have no true time to go back to.
 
 use serde::{Deserialize, Serialize};
 
-use super::page::{Group, Slot, TRUE_RATE};
+use super::monotonic::{MonotonicCourse, MonotonicSkew};
+use super::page::{Group, MONOTONIC_CLOCKS, REALTIME_CLOCKS, Slot, TRUE_RATE};
+use crate::sys::clock;
 
 const MILLION: i64 = 1_000_000;
 
-/// How the real-time clock of a host differs from the machine's. The default is not at all.
+/// How the clocks of a host differ from the machine's. The default is not at all. Jump, drift and strobe are those of the
+/// real-time clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Skew {
@@ -32,6 +38,8 @@ pub struct Skew {
     pub drift_ppm: i64,
     /// It goes back and forth.
     pub strobe: Option<Strobe>,
+    /// What is wrong with the monotonic clocks. Only hosts of [`ClockTier::Trap`](super::ClockTier::Trap) can have it.
+    pub monotonic: MonotonicSkew,
 }
 
 /// A clock that is right for a period, then ahead (or behind) for a period, and so on.
@@ -56,6 +64,9 @@ pub enum SkewError {
     /// A strobe without a period.
     #[error("a strobe needs a period of at least 1 ns")]
     Period,
+    /// A monotonic clock would run backwards.
+    #[error("a monotonic clock cannot jump by {0} ns: it never goes back")]
+    Backwards(i64),
 }
 
 impl Skew {
@@ -68,10 +79,14 @@ impl Skew {
 
     /// Whether a clock can be like this.
     pub fn check(&self) -> Result<(), SkewError> {
-        if !(Self::FREEZE_PPM..=Self::FASTEST_PPM).contains(&self.drift_ppm) {
-            return Err(SkewError::Drift(self.drift_ppm));
+        let drifts = [self.drift_ppm, self.monotonic.drift_ppm];
+        if let Some(ppm) = drifts.into_iter().find(|ppm| !(Self::FREEZE_PPM..=Self::FASTEST_PPM).contains(ppm)) {
+            return Err(SkewError::Drift(ppm));
         }
-        let far = [self.jump_ns, self.strobe.map_or(0, |strobe| strobe.by_ns)];
+        if self.monotonic.jump_ns < 0 {
+            return Err(SkewError::Backwards(self.monotonic.jump_ns));
+        }
+        let far = [self.jump_ns, self.strobe.map_or(0, |strobe| strobe.by_ns), self.monotonic.jump_ns];
         if let Some(ns) = far.into_iter().find(|ns| ns.unsigned_abs() > Self::FARTHEST_NS.unsigned_abs()) {
             return Err(SkewError::Far(ns));
         }
@@ -81,11 +96,16 @@ impl Skew {
         }
     }
 
-    fn rate(&self) -> i64 {
-        let rate = i128::from(self.drift_ppm + MILLION) * i128::from(TRUE_RATE) / i128::from(MILLION);
-        // Bounded by `check`: at most 101 × 2³².
-        rate as i64
+    fn is_right(&self) -> bool {
+        *self == Skew { monotonic: self.monotonic, ..Skew::default() }
     }
+}
+
+/// The rate of a group that drifts so.
+pub(super) fn rate(drift_ppm: i64) -> i64 {
+    let rate = i128::from(drift_ppm + MILLION) * i128::from(TRUE_RATE) / i128::from(MILLION);
+    // Bounded by `check`: at most 101 × 2³².
+    rate as i64
 }
 
 /// A skew, and since when.
@@ -95,11 +115,22 @@ pub(crate) struct Course {
     /// The machine's time at which the clock, without its jump and its strobe, showed `origin`.
     reference: i64,
     origin: i64,
+    pub(crate) monotonic: MonotonicCourse,
 }
 
 impl Course {
-    /// What follows when `skew` is set at the machine's time `now`, ns.
-    pub(crate) fn then(&self, skew: Skew, now: i64) -> Course {
+    /// What follows when `skew` is set at this instant of the machine.
+    pub(crate) fn then(&self, skew: Skew, at: &Instants) -> Course {
+        let monotonic = self.monotonic.then(skew.monotonic, at.monotonic);
+        Course { monotonic, ..self.realtime_then(skew, at.realtime) }
+    }
+
+    /// What follows when the host's machine starts anew: its monotonic clocks do so too.
+    pub(crate) fn rebooted(&self, at: &Instants) -> Course {
+        Course { monotonic: MonotonicCourse::default().then(self.skew.monotonic, at.monotonic), ..*self }
+    }
+
+    fn realtime_then(&self, skew: Skew, now: i64) -> Course {
         let same = skew.drift_ppm == self.skew.drift_ppm;
         let (reference, origin) = match (same, skew.drift_ppm) {
             // The strobe is counted from the reference, so a new one takes a new reference.
@@ -108,32 +139,49 @@ impl Course {
             _ if self.skew.drift_ppm == 0 => (now, now),
             _ => (now, self.drifted().at(now)),
         };
-        Course { skew, reference, origin }
+        Course { skew, reference, origin, ..*self }
     }
 
-    /// What the clock shows when the machine's shows `real`, ns.
+    /// What the real-time clock shows when the machine's shows `real`, ns.
     pub(crate) fn at(&self, real: i64) -> i64 {
         self.slot().realtime.map_or(real, |group| group.at(real))
     }
 
     /// What the state page has to say.
     pub(crate) fn slot(&self) -> Slot {
-        if self.skew == Skew::default() {
-            return Slot::default();
-        }
+        Slot { realtime: (!self.skew.is_right()).then(|| self.realtime()), monotonic: self.monotonic.groups() }
+    }
+
+    fn realtime(&self) -> Group {
         let strobe = self.skew.strobe.unwrap_or(Strobe { by_ns: 0, period_ns: 0 });
         let drifted = self.drifted();
-        let group = Group {
+        Group {
             origin: drifted.origin.wrapping_add(self.skew.jump_ns),
             strobe_by: strobe.by_ns,
             strobe_period: strobe.period_ns,
             ..drifted
-        };
-        Slot { realtime: Some(group), monotonic: None }
+        }
     }
 
     fn drifted(&self) -> Group {
-        Group { reference: self.reference, origin: self.origin, rate: self.skew.rate(), strobe_by: 0, strobe_period: 0 }
+        let rate = rate(self.skew.drift_ppm);
+        Group { reference: self.reference, origin: self.origin, rate, strobe_by: 0, strobe_period: 0 }
+    }
+}
+
+/// What the machine's clocks show at one instant, ns.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Instants {
+    pub(crate) realtime: i64,
+    /// In the order of [`MONOTONIC_CLOCKS`].
+    pub(crate) monotonic: [i64; MONOTONIC_CLOCKS.len()],
+}
+
+impl Instants {
+    /// Now.
+    pub(crate) fn now() -> Instants {
+        let now = |id: usize| clock::now(id as i32);
+        Instants { realtime: now(REALTIME_CLOCKS[0]), monotonic: MONOTONIC_CLOCKS.map(now) }
     }
 }
 
@@ -145,7 +193,11 @@ mod tests {
     const START: i64 = 1_700_000_000 * SECOND;
 
     fn skew(jump_s: i64, drift_ppm: i64) -> Skew {
-        Skew { jump_ns: jump_s * SECOND, drift_ppm, strobe: None }
+        Skew { jump_ns: jump_s * SECOND, drift_ppm, ..Skew::default() }
+    }
+
+    fn at(realtime: i64) -> Instants {
+        Instants { realtime, ..Instants::default() }
     }
 
     /// Sets skews one after the other, 10 s apart, and says how far the clock is off 10 s after each.
@@ -154,7 +206,7 @@ mod tests {
         let mut offsets = Vec::new();
         for (i, skew) in skews.iter().enumerate() {
             let now = START + i as i64 * 10 * SECOND;
-            course = course.then(*skew, now);
+            course = course.then(*skew, &at(now));
             let then = now + 10 * SECOND;
             offsets.push((course.at(then) - then) / SECOND);
         }
@@ -183,29 +235,30 @@ mod tests {
 
     #[test]
     fn a_frozen_clock_jumps_and_stays() {
-        let course = Course::default().then(skew(0, Skew::FREEZE_PPM), START);
+        let course = Course::default().then(skew(0, Skew::FREEZE_PPM), &at(START));
         assert_eq!([course.at(START), course.at(START + SECOND)], [START; 2]);
-        let course = course.then(skew(60, Skew::FREEZE_PPM), START + 5 * SECOND);
+        let course = course.then(skew(60, Skew::FREEZE_PPM), &at(START + 5 * SECOND));
         assert_eq!(course.at(START + 9 * SECOND), START + 60 * SECOND);
     }
 
     #[test]
     fn a_strobe_begins_with_a_period_of_the_true_time() {
         let strobe = Some(Strobe { by_ns: 7, period_ns: 100 });
-        let course = Course::default().then(Skew { strobe, ..Skew::default() }, START);
+        let course = Course::default().then(Skew { strobe, ..Skew::default() }, &at(START));
         let off = |after: i64| course.at(START + after) - START - after;
         assert_eq!([0, 99, 100, 199, 200].map(off), [0, 0, 7, 7, 0]);
         // A jump on top does not disturb its beat.
-        let course = course.then(Skew { strobe, jump_ns: 1000, ..Skew::default() }, START + 50);
+        let course = course.then(Skew { strobe, jump_ns: 1000, ..Skew::default() }, &at(START + 50));
         let off = |after: i64| course.at(START + after) - START - after;
         assert_eq!([99, 100, 200].map(off), [1000, 1007, 1000]);
     }
 
     #[test]
     fn a_strobe_on_a_drifting_clock_does_not_make_it_step() {
-        let course = Course::default().then(skew(0, 500_000), START);
+        let course = Course::default().then(skew(0, 500_000), &at(START));
         let now = START + 10 * SECOND;
-        let strobed = course.then(Skew { strobe: Some(Strobe { by_ns: 9, period_ns: 5 }), ..skew(0, 500_000) }, now);
+        let strobed =
+            course.then(Skew { strobe: Some(Strobe { by_ns: 9, period_ns: 5 }), ..skew(0, 500_000) }, &at(now));
         assert_eq!(strobed.at(now), course.at(now));
     }
 
@@ -213,6 +266,11 @@ mod tests {
     fn impossible_skews_are_refused() {
         assert_eq!(skew(0, -1_000_001).check(), Err(SkewError::Drift(-1_000_001)));
         assert_eq!(skew(0, Skew::FASTEST_PPM + 1).check(), Err(SkewError::Drift(Skew::FASTEST_PPM + 1)));
+        let monotonic =
+            |jump_ns, drift_ppm| Skew { monotonic: MonotonicSkew { jump_ns, drift_ppm }, ..Skew::default() };
+        assert_eq!(monotonic(-1, 0).check(), Err(SkewError::Backwards(-1)));
+        assert_eq!(monotonic(1, -1_000_001).check(), Err(SkewError::Drift(-1_000_001)));
+        assert_eq!(monotonic(i64::MAX, 0).check(), Err(SkewError::Far(i64::MAX)));
         assert_eq!(Skew { jump_ns: i64::MIN, ..Skew::default() }.check(), Err(SkewError::Far(i64::MIN)));
         let strobe = |by_ns, period_ns| Skew { strobe: Some(Strobe { by_ns, period_ns }), ..Skew::default() };
         assert_eq!(strobe(1, 0).check(), Err(SkewError::Period));

@@ -5,6 +5,9 @@
 //! if so rewrites the result by the arithmetic of [`Group::at`](super::page::Group::at), to the nanosecond. It
 //! uses no memory but its stack (64 bytes and what the kernel's function takes), calls no system, takes no lock, so it may be
 //! interrupted, forked and read from any number of threads at any point.
+//!
+//! Beside it stand the [detours](Detour), which no function of the program leads to: the [agent](super::waits) sends a
+//! thread there that waits until a time on a skewed clock.
 
 use super::page;
 
@@ -45,6 +48,58 @@ impl Stub {
     }
 }
 
+/// A way round a system call: the same call, until another time. It is entered with the time in `rcx` (seconds) and `r11`
+/// (nanoseconds), which every system call overwrites, and the address after the original call in `rax`. It puts the time on the
+/// stack, below the 128 bytes that the program may use without saying so; calls the system; puts back the register that held the
+/// address of the original time; and goes on after the original call. Nothing else is changed, not even a flag.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Detour {
+    /// Of the system call.
+    pub(crate) number: i64,
+    /// Where it begins, bytes from the start of the code, and where in it the system is called.
+    pub(crate) start: u64,
+    pub(crate) call: u64,
+    /// Words on the stack below the register that is put back, while the system is called.
+    pub(crate) words: u64,
+    /// Which register that is.
+    pub(crate) register: Held,
+}
+
+/// Where a call has the address of its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+pub(crate) enum Held {
+    /// `rdx`.
+    Third,
+    /// `r10`.
+    Fourth,
+}
+
+/// The detours of this architecture. None for aarch64, where going on at an address takes a register, and the program may be using
+/// all of them.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn detours() -> Vec<Detour> {
+    let offset = |symbol: *const u8| (symbol as usize - &raw const splitbrain_clock_begin as usize) as u64;
+    let detour = |number, start, call, words, register| {
+        let (start, call) = (offset(start), offset(call));
+        Detour { number, start, call, words, register }
+    };
+    let (futex, sleep) = (&raw const splitbrain_wait_futex, &raw const splitbrain_wait_sleep);
+    let (timer, timerfd) = (&raw const splitbrain_wait_timer, &raw const splitbrain_wait_timerfd);
+    vec![
+        detour(libc::SYS_futex, futex, &raw const splitbrain_wait_futex_call, 2, Held::Fourth),
+        detour(libc::SYS_clock_nanosleep, sleep, &raw const splitbrain_wait_sleep_call, 2, Held::Third),
+        detour(libc::SYS_timer_settime, timer, &raw const splitbrain_wait_timer_call, 4, Held::Third),
+        detour(libc::SYS_timerfd_settime, timerfd, &raw const splitbrain_wait_timerfd_call, 4, Held::Third),
+    ]
+}
+
+/// The detours of this architecture: see the other one.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn detours() -> Vec<Detour> {
+    Vec::new()
+}
+
 macro_rules! symbols {
     ($($name:ident),+) => {
         unsafe extern "C" { $(static $name: u8;)+ }
@@ -61,7 +116,17 @@ symbols!(
     splitbrain_clock_end
 );
 #[cfg(target_arch = "x86_64")]
-symbols!(splitbrain_clock_time);
+symbols!(
+    splitbrain_clock_time,
+    splitbrain_wait_futex,
+    splitbrain_wait_futex_call,
+    splitbrain_wait_sleep,
+    splitbrain_wait_sleep_call,
+    splitbrain_wait_timer,
+    splitbrain_wait_timer_call,
+    splitbrain_wait_timerfd,
+    splitbrain_wait_timerfd_call
+);
 
 /// The stub of this architecture.
 pub(crate) fn stub() -> Stub {
@@ -216,6 +281,79 @@ splitbrain_clock_time:
     ret
 57: stc
     ret
+
+    // The detours. Those of timers also take along the interval, which comes before the time.
+    .balign 16
+    .globl splitbrain_wait_futex
+splitbrain_wait_futex:
+    lea rsp, [rsp - 128]
+    push rax
+    push r10
+    push r11
+    push rcx
+    mov r10, rsp
+    mov eax, 202
+    .globl splitbrain_wait_futex_call
+splitbrain_wait_futex_call:
+    syscall
+    lea rsp, [rsp + 16]
+    pop r10
+    ret 128
+
+    .balign 16
+    .globl splitbrain_wait_sleep
+splitbrain_wait_sleep:
+    lea rsp, [rsp - 128]
+    push rax
+    push rdx
+    push r11
+    push rcx
+    mov rdx, rsp
+    mov eax, 230
+    .globl splitbrain_wait_sleep_call
+splitbrain_wait_sleep_call:
+    syscall
+    lea rsp, [rsp + 16]
+    pop rdx
+    ret 128
+
+    .balign 16
+    .globl splitbrain_wait_timer
+splitbrain_wait_timer:
+    lea rsp, [rsp - 128]
+    push rax
+    push rdx
+    push r11
+    push rcx
+    push qword ptr [rdx + 8]
+    push qword ptr [rdx]
+    mov rdx, rsp
+    mov eax, 223
+    .globl splitbrain_wait_timer_call
+splitbrain_wait_timer_call:
+    syscall
+    lea rsp, [rsp + 32]
+    pop rdx
+    ret 128
+
+    .balign 16
+    .globl splitbrain_wait_timerfd
+splitbrain_wait_timerfd:
+    lea rsp, [rsp - 128]
+    push rax
+    push rdx
+    push r11
+    push rcx
+    push qword ptr [rdx + 8]
+    push qword ptr [rdx]
+    mov rdx, rsp
+    mov eax, 286
+    .globl splitbrain_wait_timerfd_call
+splitbrain_wait_timerfd_call:
+    syscall
+    lea rsp, [rsp + 32]
+    pop rdx
+    ret 128
 
     .balign 8
     .globl splitbrain_clock_real_gettime
@@ -457,14 +595,17 @@ mod tests {
         fn the_machine_code_is_the_arithmetic_of_the_page(
             real in times(),
             realtime in proptest::option::weighted(0.9, groups()),
-            monotonic in proptest::option::weighted(0.5, groups()),
+            monotonic in proptest::option::weighted(0.5, [groups(), groups(), groups(), groups()]),
         ) {
             thread_local! { static HERE: Here = Here::new(); }
             HERE.with(|here| {
                 publish(&here.words, &Slot { realtime, monotonic });
                 REAL.set(real);
                 let expected = |group: Option<Group>, real| group.map_or(real, |group| group.at(real));
-                for (clock, group) in [(0, realtime), (5, realtime), (11, realtime), (1, monotonic), (4, monotonic)] {
+                let each = |i: usize| monotonic.map(|groups| groups[i]);
+                let real_time = [0, 5, 11].map(|clock| (clock, realtime));
+                let others = [(1, each(0)), (4, each(1)), (6, each(2)), (7, each(3))];
+                for (clock, group) in real_time.into_iter().chain(others) {
                     prop_assert_eq!(here.clock_gettime(clock), (0, expected(group, real)));
                 }
                 for clock in [2, 8, 16, 99, -1] {

@@ -58,8 +58,10 @@
 //! - No block layer: files are damaged, not the file system's own structures; there is no fsck to run.
 //! - A hung operation cannot be stopped by SIGSTOP: pausing a host with one takes as long as the hang.
 //!
-//! Where `/dev/fuse` cannot be opened, [`data`](crate::data) still damages the files of a node that is down.
+//! Where `/dev/fuse` cannot be opened, [`FilesSpec`] still has operations fail, be slow or hang, and [`data`](crate::data) damages
+//! the files of a node that is down.
 
+pub(crate) mod calls;
 pub mod fault;
 pub(crate) mod fuse;
 pub mod model;
@@ -75,6 +77,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
+pub use calls::FilesSpec;
 pub use fault::{DiskFault, Effect, ErrorKind, Operation};
 pub(crate) use fault::{FILLING, WRITING, matches};
 pub use model::Snapshot;

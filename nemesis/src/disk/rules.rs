@@ -73,6 +73,11 @@ impl Rules {
         }
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.armed.is_empty()
+    }
+
     /// Numbers of the installed faults, never used twice.
     pub(super) fn ids(&self) -> BTreeSet<u64> {
         self.armed.iter().map(|armed| armed.id).collect()

@@ -48,7 +48,7 @@ pub use resources::Shortage;
 pub use target::Target;
 
 use crate::data::FileDamage;
-use crate::disk::{DiskFault, PowerCut};
+use crate::disk::{DiskFault, FilesSpec, PowerCut};
 use crate::wire::Link;
 
 /// One kind of harm. Everything random about it is drawn when the schedule is made, so that the plan says it all.
@@ -304,7 +304,15 @@ impl Fault {
 
     /// What of hosts it needs that not every host has: a clock or a disk of its own.
     pub fn needs(&self) -> Option<Need> {
-        self.fault_name().needs()
+        match (self.fault_name().needs(), self) {
+            // Some operations a program asks of its kernel, and nobody else hears of them.
+            (Some(Need::FailingDisk), Fault::Disk { misbehaves, .. })
+                if FilesSpec::operations_of(misbehaves).is_none() =>
+            {
+                Some(Need::Disk)
+            }
+            (need, _) => need,
+        }
     }
 
     /// Every position that it mentions, for validation.

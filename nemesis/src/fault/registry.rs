@@ -48,6 +48,9 @@ pub enum FaultName {
     ClockDrift,
     ClockStrobe,
     ClockFreeze,
+    ClockMonotonicJump,
+    ClockMonotonicDrift,
+    ClockMonotonicFreeze,
     DiskError,
     DiskFull,
     DiskSlow,
@@ -93,8 +96,13 @@ pub struct FaultInfo {
 pub enum Need {
     /// A real-time clock.
     Clock,
+    /// Monotonic clocks, and timers that go by them: the [trap tier](crate::clock::ClockTier::Trap), which is asked for.
+    MonotonicClock,
     /// A simulated disk.
     Disk,
+    /// A disk that fails, is slow or hangs: a simulated one or, where there is none, [file operations that the host's agent
+    /// answers](crate::disk::FilesSpec).
+    FailingDisk,
 }
 
 impl Need {
@@ -102,7 +110,9 @@ impl Need {
     pub fn words(self) -> &'static str {
         match self {
             Need::Clock => "hosts with clocks of their own",
+            Need::MonotonicClock => "hosts with monotonic clocks of their own (--trap-clocks)",
             Need::Disk => "hosts with simulated disks",
+            Need::FailingDisk => "hosts with disks that fail",
         }
     }
 }
@@ -126,7 +136,7 @@ pub struct UnknownFault {
     pub name: String,
 }
 
-const COUNT: usize = 50;
+const COUNT: usize = 53;
 
 impl FaultName {
     /// All of them, in the order of the reference page.
@@ -164,6 +174,9 @@ impl FaultName {
         FaultName::ClockDrift,
         FaultName::ClockStrobe,
         FaultName::ClockFreeze,
+        FaultName::ClockMonotonicJump,
+        FaultName::ClockMonotonicDrift,
+        FaultName::ClockMonotonicFreeze,
         FaultName::DiskError,
         FaultName::DiskFull,
         FaultName::DiskSlow,
@@ -227,6 +240,9 @@ impl FaultName {
             ClockFault::Drift { .. } => FaultName::ClockDrift,
             ClockFault::Strobe { .. } => FaultName::ClockStrobe,
             ClockFault::Freeze => FaultName::ClockFreeze,
+            ClockFault::MonotonicJump { .. } => FaultName::ClockMonotonicJump,
+            ClockFault::MonotonicDrift { .. } => FaultName::ClockMonotonicDrift,
+            ClockFault::MonotonicFreeze => FaultName::ClockMonotonicFreeze,
         }
     }
 
@@ -261,10 +277,17 @@ impl FaultName {
         HOSTILE.contains(&self)
     }
 
+    /// Whether it is drawn only where it is asked for by name or with the group `clock-monotonic`.
+    pub fn is_trapped(self) -> bool {
+        TRAPPED.contains(&self)
+    }
+
     /// What of hosts it needs that not every host has.
     pub fn needs(self) -> Option<Need> {
         match self.family() {
+            "clock" if self.is_trapped() => Some(Need::MonotonicClock),
             "clock" => Some(Need::Clock),
+            _ if FAILING.contains(&self) => Some(Need::FailingDisk),
             "disk" => Some(Need::Disk),
             _ if self == FaultName::PowerCut => Some(Need::Disk),
             _ => None,
@@ -358,14 +381,15 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         name: "clock",
-        about: "Every fault of clocks.",
+        about: "Every fault of real-time clocks.",
         members: &[FaultName::ClockJump, FaultName::ClockDrift, FaultName::ClockStrobe, FaultName::ClockFreeze],
     },
     Group {
-        name: "disk",
-        about: "Disks that fail, and say so.",
-        members: &[FaultName::DiskError, FaultName::DiskFull, FaultName::DiskSlow, FaultName::DiskHang],
+        name: "clock-monotonic",
+        about: "Every fault of monotonic clocks. They are in no other group, because they need --trap-clocks.",
+        members: &TRAPPED,
     },
+    Group { name: "disk", about: "Disks that fail, and say so.", members: &FAILING },
     Group {
         name: "resources",
         about: "Too little of what processes need.",
@@ -377,7 +401,11 @@ pub const GROUPS: &[Group] = &[
                 disk that lies, forgets or confuses, a node that lost its data or came back with old or damaged ones.",
         members: &HOSTILE,
     },
-    Group { name: "all", about: "Every fault that is not hostile.", members: &NOT_HOSTILE },
+    Group {
+        name: "all",
+        about: "Every fault that is not hostile, and needs nothing that must be asked for.",
+        members: &NOT_HOSTILE,
+    },
     Group { name: "none", about: "No fault: the workload alone.", members: &[] },
 ];
 
@@ -395,9 +423,16 @@ const HOSTILE: [FaultName; 10] = [
     FaultName::FileDamage,
 ];
 
+/// See the group `clock-monotonic`.
+const TRAPPED: [FaultName; 3] =
+    [FaultName::ClockMonotonicJump, FaultName::ClockMonotonicDrift, FaultName::ClockMonotonicFreeze];
+
+/// See the group `disk`.
+const FAILING: [FaultName; 4] = [FaultName::DiskError, FaultName::DiskFull, FaultName::DiskSlow, FaultName::DiskHang];
+
 /// All others.
-const NOT_HOSTILE: [FaultName; COUNT - HOSTILE.len()] = {
-    let mut members = [FaultName::PartitionOne; COUNT - HOSTILE.len()];
+const NOT_HOSTILE: [FaultName; COUNT - HOSTILE.len() - TRAPPED.len()] = {
+    let mut members = [FaultName::PartitionOne; COUNT - HOSTILE.len() - TRAPPED.len()];
     let (mut from, mut to) = (0, 0);
     while from < COUNT {
         let (mut is_hostile, mut at) = (false, 0);
@@ -405,7 +440,8 @@ const NOT_HOSTILE: [FaultName; COUNT - HOSTILE.len()] = {
             is_hostile |= HOSTILE[at] as usize == from;
             at += 1;
         }
-        if !is_hostile {
+        let is_trapped = TRAPPED[0] as usize <= from && from <= TRAPPED[TRAPPED.len() - 1] as usize;
+        if !is_hostile && !is_trapped {
             members[to] = FaultName::ALL[from];
             to += 1;
         }
@@ -431,6 +467,12 @@ const CLOCK_PROOF: &str = "The clock is read back by a program on the node, befo
                            and the reason is recorded.";
 const CLOCK_HEALS: &str = "The clock is right again at once, as a time daemon would set it that steps; what another \
                            installed fault wants of it stays.";
+const MONOTONIC_PROOF: &str = "The clock is read back by a program on the node, through its vDSO and by a system call, before and \
+                               after, and a timer until a time on it is set and timed; it is inert when one of them is not as asked, \
+                               or when the node's main process does not live by the clock.";
+const MONOTONIC_HEALS: &str = "The clocks go at the right rate again, on from what they show: what they gained or lost stays, \
+                               because they never go back, until the machine is rebooted. What another installed fault \
+                               wants of them stays.";
 const DISK_PROOF: &str = "The disk counts how often it did this between installation and healing; never is inert.";
 const DISK_HEALS: &str = "The disk behaves again: what hung is done, what was confused is as it should be, what was lost \
                           stays lost. A node that ended by itself meanwhile is reported, and started again.";
@@ -631,10 +673,26 @@ faults! {
         "The clock of one node, of some or of all stands still."
         "CLOCK_REALTIME shows the same instant until the fault is healed.",
         CLOCK_PROOF, CLOCK_HEALS;
+    "clock-monotonic-jump" "clock" 1
+        "The monotonic clocks of one node, of some or of all jump ahead."
+        "CLOCK_MONOTONIC, _RAW, _COARSE and CLOCK_BOOTTIME are ahead by milliseconds to minutes, and never behind: they do not go \
+         back. Waits until a time on them end when they show it: condition variables, clock_nanosleep, timers, as far as their \
+         time is absolute. Needs --trap-clocks.",
+        MONOTONIC_PROOF, MONOTONIC_HEALS;
+    "clock-monotonic-drift" "clock" 1
+        "The monotonic clocks of one node, of some or of all are too fast or too slow."
+        "They gain or lose up to half of the time; waits until a time on them follow, waits for a while do not. Needs \
+         --trap-clocks.",
+        MONOTONIC_PROOF, MONOTONIC_HEALS;
+    "clock-monotonic-freeze" "clock" 1
+        "The monotonic clocks of one node, of some or of all stand still."
+        "They show the same instant until the fault is healed, and nothing ends that waits until a later one. Needs \
+         --trap-clocks.",
+        MONOTONIC_PROOF, MONOTONIC_HEALS;
     "disk-error" "disk" 1
         "Reads, writes or fsyncs fail."
         "Operations on the node's disk fail and do nothing: by chance and with EIO in generated schedules, as `error` says in \
-         those written by hand.",
+         those written by hand. Without a simulated disk, the system calls of its programs do.",
         DISK_PROOF, DISK_HEALS;
     "disk-full" "disk" 1
         "The disk is full."

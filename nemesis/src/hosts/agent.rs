@@ -3,6 +3,7 @@
 //! the zygote dies, the agent ends, and the kernel ends everything in its PID namespace with it.
 
 mod clocked;
+mod heard;
 mod limits;
 mod rationed;
 mod throttle;
@@ -28,9 +29,12 @@ use super::message::{AgentAsk, Answer, At, Event, Refusal, Reply, Request, SetUp
 use super::processes::{self, Census};
 use super::setup;
 use super::zygote::child_signals;
+use crate::clock::ClockTier;
 use crate::clock::calls::Calls;
 use crate::clock::follow::{Follower, Outcome};
 use crate::clock::inject::Injector;
+use crate::clock::waits::Waits;
+use crate::disk::calls::Files;
 use crate::sys::process::{self, Change, End, signal_all};
 use crate::sys::{mapping, ptrace, seqpacket};
 use rationed::Rations;
@@ -49,6 +53,7 @@ pub(super) struct Ends {
 
 /// The clock of a host that has one of its own.
 struct Clock {
+    tier: ClockTier,
     page: PageFile,
     follower: Follower,
 }
@@ -67,6 +72,10 @@ pub(super) struct Agent {
     signals: SignalFd,
     census: Rc<Census>,
     clock: Option<Clock>,
+    /// What becomes of file operations, on a host without a simulated disk whose disk is to fail all the same.
+    files: Option<Files>,
+    /// On which programs ask about system calls.
+    listeners: Vec<Rc<OwnedFd>>,
     main: Option<i32>,
     /// Processes whose ends are no events, and their ends.
     aside: BTreeMap<i32, Option<Aside>>,
@@ -94,6 +103,8 @@ impl Agent {
             signals,
             census: Rc::new(Census::Own),
             clock: None,
+            files: None,
+            listeners: Vec::new(),
             main: None,
             aside: BTreeMap::new(),
             ending: false,
@@ -129,7 +140,9 @@ impl Agent {
         if !self.unsent.is_empty() {
             fds.push(PollFd::new(self.ends.events.as_fd(), PollFlags::POLLOUT));
         }
-        let patience = self.rations.left(Instant::now()).map(TimeSpec::from_duration);
+        let now = Instant::now();
+        let held = self.files.as_ref().and_then(|files| files.left(now));
+        let patience = self.rations.left(now).into_iter().chain(held).min().map(TimeSpec::from_duration);
         match ppoll(&mut fds, patience, None) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(e) => Err(e.into()),
@@ -138,7 +151,7 @@ impl Agent {
 
     /// What says that a process wants something.
     fn processes(&self) -> Vec<PollFd<'_>> {
-        let listeners = self.clock.iter().flat_map(|clock| clock.follower.listeners());
+        let listeners = self.listeners.iter().map(|listener| listener.as_fd());
         let signals = std::iter::once(self.signals.as_fd());
         signals.chain(listeners).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect()
     }
@@ -181,6 +194,15 @@ impl Agent {
                 Answer::Survey(Survey { processes, dropped: setup::device_drops() })
             }
             AgentAsk::ReadClock => Answer::Clock(self.read_clock()?),
+            AgentAsk::ClockWasSet => {
+                self.clock.iter_mut().for_each(|clock| clock.follower.clock_was_set());
+                Answer::Done
+            }
+            AgentAsk::SetFiles(faults) => {
+                self.files.iter_mut().for_each(|files| files.set(&faults));
+                Answer::Done
+            }
+            AgentAsk::ReadFiles => Answer::Hits(self.files.as_ref().map(Files::hits).unwrap_or_default()),
             AgentAsk::Limit(limits, main) => Answer::Resources(self.limit(&limits, main)?),
             AgentAsk::ReadResources => Answer::Resources(self.read_resources()?),
         };
@@ -195,8 +217,20 @@ impl Agent {
             fds.push(page.file.try_clone().at(Step::ClockPage)?);
             let path = CString::new(page.path.as_os_str().as_bytes()).map_err(io::Error::from).at(Step::ClockPage)?;
             let injector = Injector { path, number: page.number, variant: clock.variant };
-            let calls = Calls::new(mapping::shared(&page.file).at(Step::ClockPage)?);
-            self.clock = Some(Clock { page, follower: Follower::new(injector, calls) });
+            let words = || mapping::shared(&page.file).at(Step::ClockPage);
+            let waits = match clock.tier {
+                ClockTier::Vdso => None,
+                ClockTier::Trap => Some(Waits::new(words()?, page.number, page.finder(&self.census)?)),
+            };
+            let follower = Follower::new(injector, Calls::new(words()?), waits);
+            self.clock = Some(Clock { tier: clock.tier, page, follower });
+        }
+        if let Some(files) = &spec.files {
+            if !matches!(*self.census, Census::Own) {
+                let detail = "(it takes a /proc of its own)".to_owned();
+                return Err(Refusal { step: Step::FailFiles, detail, errno: None });
+            }
+            self.files = Some(Files::new(files));
         }
         fds.extend(host.disk);
         Ok((Answer::Ready { warnings: host.warnings }, fds))
@@ -207,9 +241,9 @@ impl Agent {
         if self.main.is_some() {
             return Ok(Answer::Running);
         }
-        let pid = match self.clock {
-            None => processes::start(spawn, fds)?,
-            Some(_) => self.start_followed(spawn, fds)?,
+        let pid = match (&self.clock, &self.files) {
+            (None, None) => processes::start(spawn, fds)?,
+            _ => self.start_followed(spawn, fds)?,
         };
         self.main = Some(pid);
         self.ending = false;
@@ -253,10 +287,8 @@ impl Agent {
     /// Does what processes wait for: buries the dead, follows the living from program to program.
     fn tend(&mut self) -> io::Result<()> {
         self.reap()?;
-        if let Some(clock) = &mut self.clock {
-            clock.follower.answer()?;
-        }
-        Ok(())
+        self.answer_calls()?;
+        self.files.as_mut().map_or(Ok(()), |files| files.release(Instant::now()))
     }
 
     /// Reaps everything that has ended, and sees to what has stopped for its tracer.

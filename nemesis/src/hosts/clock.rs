@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 
 use super::message::{At, Refusal, Step};
-use super::processes::Member;
+use super::processes::{Census, Member};
 use crate::clock::follow::Follower;
 use crate::clock::{Coverage, InjectionStep, ProcessClock, Uncovered, page};
 use crate::sys::mapping;
@@ -54,14 +54,15 @@ impl PageFile {
         Ok(PageFile { path, number, device, inode: metadata.ino(), file: file.into() })
     }
 
-    /// Whether the process with this table of mappings maps the page.
-    fn is_mapped(&self, maps: &str) -> bool {
-        maps.lines().any(|line| {
-            // Address, rights, offset, device, inode.
-            let mut fields = line.split_whitespace().skip(3);
-            fields.next() == Some(&self.device)
-                && fields.next().and_then(|inode| inode.parse().ok()) == Some(self.inode)
-        })
+    /// Finds where a process maps the page, in the text of its `/proc/PID/maps`; possible only where that is the host's own,
+    /// because threads have other numbers elsewhere.
+    pub(super) fn finder(&self, census: &Census) -> Result<impl Fn(&str) -> Option<u64> + use<>, Refusal> {
+        if !matches!(census, Census::Own) {
+            let detail = "whose monotonic clocks are skewed (it takes a /proc of its own)".to_owned();
+            return Err(Refusal { step: Step::ClockPage, detail, errno: None });
+        }
+        let (device, inode) = (self.device.clone(), self.inode);
+        Ok(move |maps: &str| mapped_at(maps, &device, inode))
     }
 
     /// Which of these processes read this clock. One that was forked maps what its parent maps; one that does not is without it
@@ -73,7 +74,7 @@ impl PageFile {
     fn process(&self, member: &Member, all: &[Member], main: Option<i32>, follower: &Follower) -> ProcessClock {
         let name = fs::read_to_string(member.dir().join("comm")).unwrap_or_default().trim_end().to_owned();
         let coverage = match fs::read_to_string(member.dir().join("maps")) {
-            Ok(maps) if self.is_mapped(&maps) => Coverage::Covered,
+            Ok(maps) if mapped_at(&maps, &self.device, self.inode).is_some() => Coverage::Covered,
             Ok(_) => Coverage::Uncovered(reason(member, all, follower)),
             Err(error) => {
                 let why = Uncovered::Failed { step: InjectionStep::Read, errno: error.raw_os_error() };
@@ -82,6 +83,19 @@ impl PageFile {
         };
         ProcessClock { pid: member.pid, name, main: main == Some(member.pid), coverage }
     }
+}
+
+/// Where the file of this device and inode is mapped.
+fn mapped_at(maps: &str, device: &str, inode: u64) -> Option<u64> {
+    let at = |line: &str| {
+        // Addresses, rights, offset, device, inode.
+        let mut fields = line.split_whitespace();
+        let start = fields.next()?.split('-').next()?;
+        let mut fields = fields.skip(2);
+        let same = fields.next() == Some(device) && fields.next()?.parse() == Ok(inode);
+        same.then(|| u64::from_str_radix(start, 16).ok()).flatten()
+    };
+    maps.lines().find_map(at)
 }
 
 fn reason(member: &Member, all: &[Member], follower: &Follower) -> Uncovered {
@@ -112,13 +126,9 @@ mod tests {
 
     #[test]
     fn a_mapping_is_known_by_device_and_inode() {
-        let file = File::open("/dev/null").unwrap();
-        let page =
-            PageFile { path: PathBuf::new(), number: 1, file: file.into(), device: "00:2a".to_owned(), inode: 7 };
+        let at = |maps: String| mapped_at(&maps, "00:2a", 7);
         let maps = |device: &str, inode: u64| format!("7f00-7f10 r--s 00000000 {device} {inode}      /dev/shm/x y\n");
-        assert!(page.is_mapped(&format!("0-1 r-xp 0 00:00 0 [vdso]\n{}", maps("00:2a", 7))));
-        assert!(!page.is_mapped(&maps("00:2b", 7)));
-        assert!(!page.is_mapped(&maps("00:2a", 77)));
-        assert!(!page.is_mapped(""));
+        assert_eq!(at(format!("0-1 r-xp 0 00:00 0 [vdso]\n{}", maps("00:2a", 7))), Some(0x7f00));
+        assert_eq!([at(maps("00:2b", 7)), at(maps("00:2a", 77)), at(String::new())], [None; 3]);
     }
 }

@@ -46,12 +46,24 @@ pub(crate) struct Rule {
     pub(crate) call: u32,
     /// Only if this argument, counted from 0, has one of these values in its lower 32 bits.
     pub(crate) only: Option<(u32, Vec<u32>)>,
+    /// Only if this argument, counted from 0, is not null.
+    pub(crate) given: Option<u32>,
+    /// Only if the upper half of this argument, of which the kernel uses the lower one only, is not [`MARK`].
+    pub(crate) unmarked: Option<u32>,
 }
+
+/// By this an agent has programs make calls that it cannot be asked about.
+pub(crate) const MARK: u32 = 0x7362_6d61;
 
 impl Rule {
     /// Every one of these calls.
     pub(crate) fn every(architecture: Architecture, call: u32) -> Rule {
-        Rule { architecture, call, only: None }
+        Rule { architecture, call, only: None, given: None, unmarked: None }
+    }
+
+    /// Those of this program's own calls whose argument has one of these values.
+    pub(crate) fn only(call: libc::c_long, argument: u32, values: Vec<u32>) -> Rule {
+        Rule { only: Some((argument, values)), ..Rule::every(Architecture::Native, call as u32) }
     }
 }
 
@@ -81,13 +93,28 @@ fn block<'a>(rules: impl Iterator<Item = &'a Rule>) -> Vec<sock_filter> {
 }
 
 fn body(rule: &Rule) -> Vec<sock_filter> {
-    let Some((argument, values)) = &rule.only else { return vec![answer(NOTIFY)] };
-    // The lower half comes first: both architectures are little-endian.
-    let mut body = vec![load(ARGUMENTS_OFFSET + 8 * argument)];
+    // The lower half of an argument comes first: both architectures are little-endian.
+    let mut body = match rule.unmarked {
+        Some(argument) => vec![load(ARGUMENTS_OFFSET + 8 * argument + 4), if_equal(MARK, 0, 1), answer(ALLOW)],
+        None => Vec::new(),
+    };
+    let Some((argument, values)) = &rule.only else {
+        body.extend(named(rule));
+        return body;
+    };
+    body.push(load(ARGUMENTS_OFFSET + 8 * argument));
     let count = values.len() as u8;
     body.extend((0..).zip(values).map(|(i, value)| if_equal(*value, count - i, 0)));
-    body.extend([answer(ALLOW), answer(NOTIFY)]);
+    body.push(answer(ALLOW));
+    body.extend(named(rule));
     body
+}
+
+/// What becomes of a call that has the value.
+fn named(rule: &Rule) -> Vec<sock_filter> {
+    let Some(argument) = rule.given else { return vec![answer(NOTIFY)] };
+    let half = |half: u32| load(ARGUMENTS_OFFSET + 8 * argument + 4 * half);
+    vec![half(0), if_equal(0, 0, 2), half(1), if_equal(0, 1, 0), answer(NOTIFY), answer(ALLOW)]
 }
 
 /// As the kernel takes it. Valid as long as the program lives.
@@ -120,7 +147,10 @@ mod tests {
         let word = |offset: u32| match offset {
             NUMBER_OFFSET => call,
             ARCHITECTURE_OFFSET => architecture,
-            _ => arguments[(offset - ARGUMENTS_OFFSET) as usize / 8] as u32,
+            _ => {
+                let at = offset - ARGUMENTS_OFFSET;
+                (arguments[at as usize / 8] >> (at % 8 * 8)) as u32
+            }
         };
         let (mut at, mut accumulator) = (0, 0);
         loop {
@@ -138,8 +168,7 @@ mod tests {
 
     #[test]
     fn only_what_a_rule_names_is_notified() {
-        let only =
-            |call, values: &[u32]| Rule { architecture: Architecture::Native, call, only: Some((1, values.to_vec())) };
+        let only = |call, values: &[u32]| Rule::only(call, 1, values.to_vec());
         let rules = [
             Rule::every(Architecture::Native, 59),
             only(228, &[0, 5, 11]),
@@ -159,6 +188,31 @@ mod tests {
                 assert_eq!(run(&program, 0x1234, call, arguments), ALLOW);
             }
         }
+    }
+
+    #[test]
+    fn a_call_without_its_argument_passes() {
+        let rules = [
+            Rule { given: Some(3), ..Rule::only(202, 1, vec![9, 137]) },
+            Rule { given: Some(2), ..Rule::every(Architecture::Native, 7) },
+        ];
+        let program = program(&rules);
+        let answer = |call, arguments| run(&program, Architecture::Native.number(), call, arguments);
+        for address in [1, 1 << 31, 1 << 32, u64::MAX] {
+            assert_eq!(answer(202, [0, 137, 0, address, 0, 0]), NOTIFY, "{address:x}");
+            assert_eq!(answer(202, [0, 1, 0, address, 0, 0]), ALLOW);
+            assert_eq!(answer(7, [0, 0, address, 0, 0, 0]), NOTIFY);
+        }
+        assert_eq!([answer(202, [1, 9, 1, 0, 1, 1]), answer(7, [1, 1, 0, 1, 1, 1])], [ALLOW; 2]);
+    }
+
+    #[test]
+    fn a_marked_call_passes() {
+        let rules = [Rule { unmarked: Some(0), ..Rule::every(Architecture::Native, 257) }];
+        let program = program(&rules);
+        let answer = |first| run(&program, Architecture::Native.number(), 257, [first, 0, 0, 0, 0, 0]);
+        let marked = u64::from(MARK) << 32 | 0xffff_ff9c;
+        assert_eq!([answer(marked), answer(0xffff_ff9c), answer(u64::MAX - 99)], [ALLOW, NOTIFY, NOTIFY]);
     }
 
     #[test]

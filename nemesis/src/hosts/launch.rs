@@ -74,6 +74,7 @@ impl Zygote {
             disk: None,
             serial: 0,
             clock: None,
+            files: None,
         };
         let fresh = self.clone_agent()?;
         let made = fresh.set_up(trial);

@@ -12,7 +12,7 @@ use super::message::{AgentAsk, Answer, Event, Survey};
 use super::resources::{MainLimits, ResourceLimits, ResourceReading};
 use super::{Exit, HostId, HostSpec, ProcessSpec};
 use crate::clock::Course;
-use crate::disk::{Disk, Lost, PowerCut};
+use crate::disk::{Disk, DiskFault, Lost, PowerCut};
 use crate::sys::mapping::Words;
 use crate::sys::{process, seqpacket};
 
@@ -31,6 +31,7 @@ pub(super) struct Host {
     pub(super) dropped_before: Mutex<u64>,
     pub(super) clock: Mutex<Clock>,
     pub(super) rations: Mutex<Rations>,
+    pub(super) files: Mutex<FileFaults>,
     ends: Mutex<u64>,
     ended: Condvar,
 }
@@ -53,6 +54,45 @@ pub(super) struct Rations {
 impl Rations {
     pub(super) fn learn(&mut self, reading: &ResourceReading) {
         self.main = reading.main_limits().unwrap_or(self.main);
+    }
+}
+
+/// The faults that file operations of a host without a simulated disk meet, and how often each took effect on machines that
+/// are gone.
+#[derive(Default)]
+pub(super) struct FileFaults(Vec<(DiskFault, u64)>);
+
+impl FileFaults {
+    /// These from now on. One that was there before keeps its count.
+    pub(super) fn set(&mut self, faults: &[DiskFault]) {
+        let mut old = std::mem::take(&mut self.0);
+        let kept = |fault: &DiskFault| {
+            let same = old.iter().position(|(other, _)| other == fault);
+            same.map_or_else(|| (fault.clone(), 0), |at| old.remove(at))
+        };
+        self.0 = faults.iter().map(kept).collect();
+    }
+
+    /// What this machine's agent has to know: of those that happen a number of times, how many are left.
+    pub(super) fn left(&self) -> Vec<DiskFault> {
+        let left = |(fault, before): &(DiskFault, u64)| DiskFault {
+            count: fault.count.map(|count| count.saturating_sub(*before)),
+            ..fault.clone()
+        };
+        self.0.iter().map(left).collect()
+    }
+
+    /// In all, given what this machine's agent has seen.
+    pub(super) fn hits(&self, seen: &[u64]) -> Vec<u64> {
+        let seen = seen.iter().copied().chain(std::iter::repeat(0));
+        self.0.iter().zip(seen).map(|((_, before), seen)| before + seen).collect()
+    }
+
+    /// The machine goes, and this was seen of it.
+    pub(super) fn close(&mut self, seen: &[u64]) {
+        for ((_, before), seen) in self.0.iter_mut().zip(seen) {
+            *before += seen;
+        }
     }
 }
 
@@ -84,6 +124,7 @@ impl Host {
             dropped_before: Mutex::new(0),
             clock: Mutex::default(),
             rations: Mutex::default(),
+            files: Mutex::default(),
             ends: Mutex::new(0),
             ended: Condvar::new(),
         })
@@ -160,6 +201,15 @@ impl Machine {
         match self.line.ask(AgentAsk::ReadResources, &[], patience)?.0 {
             Answer::Resources(reading) => Ok(reading),
             _ => Err(confused()),
+        }
+    }
+
+    /// How often each fault of file operations took effect since this machine started; nothing is seen of one that does not
+    /// answer.
+    pub(super) fn file_hits(&self, patience: Duration) -> Vec<u64> {
+        match self.line.ask(AgentAsk::ReadFiles, &[], patience) {
+            Ok((Answer::Hits(hits), _)) => hits,
+            _ => Vec::new(),
         }
     }
 

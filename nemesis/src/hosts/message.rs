@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::resources::{MainLimits, ResourceLimits, ResourceReading};
-use crate::clock::{ClockSurvey, Variant};
+use crate::clock::{ClockSurvey, ClockTier, Variant};
+use crate::disk::{DiskFault, FilesSpec};
 
 /// A question, numbered so that a late answer to an earlier one is not taken for this one's.
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,6 +56,12 @@ pub(crate) enum AgentAsk {
     Socket,
     /// What this host's clock shows to its programs, and which of them read it.
     ReadClock,
+    /// This host's clock shows something else from now on: whoever waits for it waits anew.
+    ClockWasSet,
+    /// File operations meet these faults from now on, and no others.
+    SetFiles(Vec<DiskFault>),
+    /// How often each of them took effect.
+    ReadFiles,
     /// Limit what the processes use, to this and nothing else.
     Limit(ResourceLimits, MainLimits),
     /// What the processes use, and what limits them.
@@ -73,6 +80,7 @@ pub(crate) struct SetUp {
     /// Unique among the hosts that one zygote ever made.
     pub(crate) serial: u64,
     pub(crate) clock: Option<ClockSpec>,
+    pub(crate) files: Option<FilesSpec>,
 }
 
 /// A clock of its own for a host.
@@ -80,6 +88,7 @@ pub(crate) struct SetUp {
 pub(crate) struct ClockSpec {
     /// How programs are made to read it; `None` is the best that works.
     pub(crate) variant: Option<Variant>,
+    pub(crate) tier: ClockTier,
 }
 
 /// A process to start.
@@ -105,6 +114,7 @@ pub(crate) enum Answer {
     Survey(Survey),
     Clock(ClockSurvey),
     Resources(ResourceReading),
+    Hits(Vec<u64>),
 }
 
 /// What an agent sees of its host.
@@ -159,6 +169,7 @@ pub(crate) enum Step {
     CountProcesses,
     Socket,
     ClockPage,
+    FailFiles,
     FollowPrograms,
     ReadClock,
     ReadResources,
@@ -190,6 +201,7 @@ impl Step {
             Step::CountProcesses => "count the processes",
             Step::Socket => "open a socket",
             Step::ClockPage => "give the host a clock of its own",
+            Step::FailFiles => "have file operations fail",
             Step::FollowPrograms => "follow programs from exec to exec",
             Step::ReadClock => "read the host's clock",
             Step::ReadResources => "read what the processes use",

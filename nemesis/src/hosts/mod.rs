@@ -67,9 +67,9 @@ pub use resources::{ProcessResources, ResourceLimits, ResourceReading, Usage};
 pub use rung::Rung;
 pub use types::{Crashed, Exit, HostId, HostSpec, HostsConfig, HostsError, ProcessSpec};
 
-use crate::clock::probe::{self, Sample, realtime_ns};
-use crate::clock::{ClockReading, Skew, page};
-use crate::disk::{Disk, PowerCut};
+use crate::clock::probe::{self, Sample};
+use crate::clock::{ClockReading, ClockTier, Instants, MonotonicSkew, Skew, page};
+use crate::disk::{Disk, DiskFault, FilesSpec, PowerCut};
 use crate::sys::mapping;
 use crate::wire::{MAX_HOSTS, Port, Wire};
 use launch::Zygote;
@@ -215,6 +215,9 @@ impl Hosts {
         // dead, so that they do not see their network go.
         let port = self.inner.wire.detach(host.id).map_err(|e| trouble(host, e))?;
         self.note_limits(host, &machine);
+        if host.spec.files.is_some() {
+            lock(&host.files).close(&machine.file_hits(LAST_WORDS));
+        }
         let survey = machine.survey(LAST_WORDS).ok();
         host.disk.iter().for_each(|disk| disk.freeze());
         machine.kill();
@@ -276,19 +279,26 @@ impl Hosts {
         fds.pop().ok_or_else(|| trouble(&host, "a socket did not arrive: too many open files?"))
     }
 
-    /// Sets the real-time clock of a host that has a clock of its own, at once for all its processes. What is set stays
-    /// through restarts and reboots; [`Skew::default`] is the machine's clock again. On a host that is down it holds from
-    /// its reboot on.
+    /// Sets the clocks of a host that has clocks of its own, at once for all its processes. What is set stays
+    /// through restarts and reboots; [`Skew::default`] is the machine's real-time clock again, and the right rate for the monotonic
+    /// ones. On a host that is down it holds from its reboot on.
     pub fn set_clock(&self, host: HostId, skew: &Skew) -> Result<(), HostsError> {
         let host = self.host(host)?;
-        has_clock(&host)?;
+        let tier = has_clock(&host)?;
         skew.check().map_err(|e| trouble(&host, e))?;
-        let mut clock = lock(&host.clock);
-        clock.course = clock.course.then(*skew, realtime_ns());
-        if let Some(words) = &clock.page {
-            page::publish(words, &clock.course.slot());
+        if tier < ClockTier::Trap && skew.monotonic != MonotonicSkew::default() {
+            return Err(trouble(&host, "its monotonic clocks are the machine's: it was made without the trap tier"));
         }
-        Ok(())
+        let mut clock = lock(&host.clock);
+        clock.course = clock.course.then(*skew, &Instants::now());
+        let Some(words) = &clock.page else { return Ok(()) };
+        page::publish(words, &clock.course.slot());
+        match (tier, host.machine()) {
+            (ClockTier::Trap, Some(machine)) => {
+                machine.ask(AgentAsk::ClockWasSet, &[]).map(drop).map_err(|t| trouble(&host, t))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads the real-time clock of a host that has a clock of its own, as a program started there sees it, and looks which of
@@ -301,6 +311,34 @@ impl Hosts {
         match up(&host)?.ask(AgentAsk::ReadClock, &[]).map_err(|t| trouble(&host, t))?.0 {
             Answer::Clock(survey) => Ok(ClockReading::of(survey, Sample::take(), &clock.course)),
             _ => Err(trouble(&host, "an answer to another question")),
+        }
+    }
+
+    /// Has the disk of a host misbehave in these ways and no others: its simulated disk, or its [files](HostSpec::files). A
+    /// fault that was there before goes on as it was, its count and draws included.
+    pub fn set_disk(&self, host: HostId, faults: &[DiskFault]) -> Result<(), HostsError> {
+        let host = self.host(host)?;
+        if let Some(disk) = &host.disk {
+            return disk.set_faults(faults).map_err(|e| trouble(&host, e));
+        }
+        let spec = host.spec.files.as_ref().ok_or_else(|| trouble(&host, "it has no simulated disk"))?;
+        faults.iter().try_for_each(|fault| spec.check(fault)).map_err(|e| trouble(&host, e))?;
+        let mut files = lock(&host.files);
+        files.set(faults);
+        let Some(machine) = host.machine() else { return Ok(()) };
+        machine.ask(AgentAsk::SetFiles(files.left()), &[]).map(drop).map_err(|t| trouble(&host, t))
+    }
+
+    /// How often each of them took effect so far.
+    pub fn disk_hits(&self, host: HostId) -> Vec<u64> {
+        let Ok(host) = self.host(host) else { return Vec::new() };
+        match &host.disk {
+            Some(disk) => disk.stats().injected,
+            None => {
+                let files = lock(&host.files);
+                let seen = host.machine().map(|machine| machine.file_hits(line::DEADLINE)).unwrap_or_default();
+                files.hits(&seen)
+            }
         }
     }
 
@@ -365,6 +403,9 @@ impl Hosts {
         if id.0 >= MAX_HOSTS {
             return refuse("a run has at most 254 hosts");
         }
+        if spec.clock.is_some_and(|tier| !tier.is_possible()) {
+            return refuse("waits until a time can be translated on x86-64 only, so there is no trap tier here");
+        }
         for other in self.all() {
             if other.spec.address == spec.address {
                 return refuse(&format!("{} has its address {} already", other.spec.name, spec.address));
@@ -396,8 +437,12 @@ impl Hosts {
         if rations.limits != ResourceLimits::default() {
             limit(&machine, &rations).map_err(|t| trouble(host, t))?;
         }
+        let files = lock(&host.files);
+        if host.spec.files.is_some() {
+            machine.ask(AgentAsk::SetFiles(files.left()), &[]).map_err(|t| trouble(host, t))?;
+        }
         *lock(&host.state) = State::Up(machine);
-        drop(rations);
+        drop((rations, files));
         self.inner.wire.attach(host.id, host.spec.address, port).map_err(|e| trouble(host, e))
     }
 
@@ -405,6 +450,7 @@ impl Hosts {
     fn wind_clock(&self, host: &Host, file: Option<OwnedFd>) -> Result<(), HostsError> {
         let mut clock = lock(&host.clock);
         clock.page = file.map(mapping::shared).transpose().map_err(|e| trouble(host, e))?;
+        clock.course = clock.course.rebooted(&Instants::now());
         if let Some(words) = &clock.page {
             page::publish(words, &clock.course.slot());
         }
@@ -414,10 +460,12 @@ impl Hosts {
     fn set_up(&self, spec: &HostSpec) -> Result<SetUp, HostsError> {
         let mut keep = spec.keep.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
         keep.extend(self.own_program.iter().filter(|program| program.exists()).cloned());
-        let clock = spec.clock.then_some(ClockSpec { variant: spec.clock_variant });
+        let clock = spec.clock.map(|tier| ClockSpec { variant: spec.clock_variant, tier });
+        let files = spec.files.as_ref().map(|files| Ok(FilesSpec { path: absolute(&files.path)?, ..files.clone() }));
+        let files = files.transpose()?;
         let disk = spec.disk.as_ref().map(|disk| absolute(&disk.path)).transpose()?;
         let (name, names) = (spec.name.clone(), spec.names.clone());
-        Ok(SetUp { name, address: spec.address, names, keep, disk, serial: 0, clock })
+        Ok(SetUp { name, address: spec.address, names, keep, disk, serial: 0, clock, files })
     }
 
     /// Starts the main process. `true` when one runs already.
@@ -507,6 +555,7 @@ pub fn init() {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
         Some(first) if first == probe::ARGUMENT => probe::run(),
+        Some(first) if first == crate::disk::calls::ARGUMENT => crate::disk::calls::run_probe(),
         Some(first) if first == zygote::ARGUMENT => {}
         _ => return,
     }
@@ -526,8 +575,8 @@ fn up(host: &Host) -> Result<Arc<Machine>, HostsError> {
     host.machine().ok_or_else(|| trouble(host, "it is down"))
 }
 
-fn has_clock(host: &Host) -> Result<(), HostsError> {
-    if host.spec.clock { Ok(()) } else { Err(trouble(host, "it was made without a clock of its own")) }
+fn has_clock(host: &Host) -> Result<ClockTier, HostsError> {
+    host.spec.clock.ok_or_else(|| trouble(host, "it was made without a clock of its own"))
 }
 
 fn trouble(host: &Host, what: impl std::fmt::Display) -> HostsError {

@@ -202,6 +202,7 @@ mod tests {
             disk: None,
             serial: 0,
             clock: None,
+            files: None,
         };
         let text = hosts_file(&spec);
         assert!(text.contains("10.77.0.1 n1\n") && text.contains("10.77.0.2 n2\n") && text.starts_with("127.0.0.1"));

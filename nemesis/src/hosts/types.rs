@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use super::Rung;
-use crate::clock::Variant;
-use crate::disk::{DiskSpec, Lost};
+use crate::clock::{ClockTier, Variant};
+use crate::disk::{DiskSpec, FilesSpec, Lost};
 
 /// A host of this run, dense from 0 in the order of [`Hosts::add`](super::Hosts::add). It is also its port on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -35,13 +35,16 @@ pub struct HostSpec {
     pub names: BTreeMap<String, Ipv4Addr>,
     /// Paths that must stay visible although `/tmp`, `/var/tmp` and `/dev/shm` are private: data directory, program.
     pub keep: Vec<PathBuf>,
-    /// A clock of its own, which [`Hosts::set_clock`](super::Hosts::set_clock) sets. Costs each of its programs a
-    /// millisecond at its start, and each reading of the clock about 2 ns.
-    pub clock: bool,
+    /// Clocks of its own, which [`Hosts::set_clock`](super::Hosts::set_clock) sets. Costs each of its programs a
+    /// millisecond at its start, and each reading of the clock about 2 ns; see [`ClockTier::Trap`] for what that costs.
+    pub clock: Option<ClockTier>,
     /// Programs are made to read that clock in this way or none; `None` takes the best that works.
     pub clock_variant: Option<Variant>,
     /// A simulated disk, mounted on an existing directory that only this host sees so.
     pub disk: Option<DiskSpec>,
+    /// Instead of a simulated disk: a directory of the machine in which file operations fail, are slow or hang as
+    /// [`Hosts::set_disk`](super::Hosts::set_disk) says. Costs each of those operations some microseconds, wherever its file is.
+    pub files: Option<FilesSpec>,
 }
 
 impl HostSpec {
@@ -52,9 +55,10 @@ impl HostSpec {
             address,
             names: BTreeMap::new(),
             keep: Vec::new(),
-            clock: false,
+            clock: None,
             clock_variant: None,
             disk: None,
+            files: None,
         }
     }
 }

@@ -142,6 +142,14 @@ fn told(reading: &ClockReading) -> Json {
     if let Err(why) = &reading.started_now {
         told["not_for_new_programs"] = json!(why.to_string());
     }
+    if let Some(monotonic) = &reading.monotonic {
+        let timer = |ns: Option<i64>| ns.map(ms);
+        told["monotonic_offset_ms"] = json!(ms(monotonic.offset_ns));
+        told["monotonic_asked_ms"] = json!(ms(monotonic.asked_ns));
+        told["timer_of_5_ms_took_ms"] = json!(timer(monotonic.timer_ns));
+        told["timer_asked_ms"] = json!(timer(monotonic.timer_asked_ns));
+        told["system_calls_agree"] = json!(monotonic.calls_agree);
+    }
     if !reading.is_as_asked() {
         told["precision_ms"] = json!(ms(reading.precision_ns as i64));
     }

@@ -112,12 +112,10 @@ impl Machines for Hosts {
         Hosts::read_clock(self, host)
     }
     fn set_disk(&self, host: HostId, faults: &[DiskFault]) -> Result<(), HostsError> {
-        let trouble = |what: String| HostsError::Host { host: format!("#{}", host.0), what };
-        let disk = self.disk(host).ok_or_else(|| trouble("it has no simulated disk".to_owned()))?;
-        disk.set_faults(faults).map_err(|error| trouble(error.to_string()))
+        Hosts::set_disk(self, host, faults)
     }
     fn disk_hits(&self, host: HostId) -> Vec<u64> {
-        self.disk(host).map(|disk| disk.stats().injected).unwrap_or_default()
+        Hosts::disk_hits(self, host)
     }
     fn reboot(&self, host: HostId) -> Result<(), HostsError> {
         Hosts::reboot(self, host)

@@ -75,6 +75,9 @@ pub(super) fn draw(name: FaultName, cluster: &Cluster, max_down: Option<usize>, 
         FaultName::ClockDrift => clock(rng, node_count, drift),
         FaultName::ClockStrobe => clock(rng, node_count, strobe),
         FaultName::ClockFreeze => clock(rng, node_count, |_| ClockFault::Freeze),
+        FaultName::ClockMonotonicJump => clock(rng, node_count, monotonic_jump),
+        FaultName::ClockMonotonicDrift => clock(rng, node_count, monotonic_drift),
+        FaultName::ClockMonotonicFreeze => clock(rng, node_count, |_| ClockFault::MonotonicFreeze),
         FaultName::DiskError => disk(rng, node_count, max_down, disk_error),
         FaultName::DiskFull => {
             disk(rng, node_count, max_down, |_| DiskFault::new(Effect::Error(ErrorKind::Enospc)).on(FILLING))
@@ -191,6 +194,16 @@ fn drift(rng: &mut ChaCha8Rng) -> ClockFault {
 fn strobe(rng: &mut ChaCha8Rng) -> ClockFault {
     let by_ms = powers(rng, 4, 31);
     ClockFault::Strobe { by_ms, period_ms: powers(rng, 0, 17) as u64 }
+}
+
+/// The same sizes, ahead only.
+fn monotonic_jump(rng: &mut ChaCha8Rng) -> ClockFault {
+    ClockFault::MonotonicJump { by_ms: powers(rng, 6, 31).unsigned_abs() }
+}
+
+fn monotonic_drift(rng: &mut ChaCha8Rng) -> ClockFault {
+    let size = between(rng, (10_000, 500_000)) as i64;
+    ClockFault::MonotonicDrift { ppm: if below(rng, 2) == 0 { size } else { -size } }
 }
 
 /// 1.5 to a power between these, rounded down; at most 31.

@@ -346,7 +346,13 @@ impl Reader<'_> {
             FaultName::Reset => self.link(step, LinkKind::Reset)?,
             FaultName::Flapping => self.link(step, LinkKind::Flapping)?,
             FaultName::PowerCut => Fault::PowerCut { target: self.target(step, name)?, cut: self.power_cut(step)? },
-            FaultName::ClockJump | FaultName::ClockDrift | FaultName::ClockStrobe | FaultName::ClockFreeze => {
+            FaultName::ClockJump
+            | FaultName::ClockDrift
+            | FaultName::ClockStrobe
+            | FaultName::ClockFreeze
+            | FaultName::ClockMonotonicJump
+            | FaultName::ClockMonotonicDrift
+            | FaultName::ClockMonotonicFreeze => {
                 Fault::Clock { target: self.target(step, name)?, change: self.clock(step, fault, name)? }
             }
             FaultName::DiskError
@@ -518,7 +524,9 @@ fn fields(fault: FaultName) -> &'static [&'static str] {
         FaultName::ClockJump => &["target", "fallback", "by"],
         FaultName::ClockDrift => &["target", "fallback", "ppm"],
         FaultName::ClockStrobe => &["target", "fallback", "by", "period"],
-        FaultName::ClockFreeze => &["target", "fallback"],
+        FaultName::ClockFreeze | FaultName::ClockMonotonicFreeze => &["target", "fallback"],
+        FaultName::ClockMonotonicJump => &["target", "fallback", "by"],
+        FaultName::ClockMonotonicDrift => &["target", "fallback", "ppm"],
         FaultName::DiskError => {
             &["target", "fallback", "error", "operations", "path", "probability", "at-most", "seed"]
         }

@@ -13,6 +13,7 @@
 //! - [`memory`]: the memory of other processes.
 //! - [`ptrace`](self::ptrace): stopping threads, their registers.
 //! - [`seccomp`]: system calls that wait for an answer.
+//! - [`timer`]: timers behind descriptors.
 //! - [`netlink`]: what of network devices cannot be done by ioctl in a user namespace.
 
 use std::io;
@@ -29,6 +30,7 @@ pub(crate) mod process;
 pub(crate) mod ptrace;
 pub(crate) mod seccomp;
 pub(crate) mod seqpacket;
+pub(crate) mod timer;
 pub(crate) mod tun;
 
 /// What a system call returned, or its errno.

@@ -44,6 +44,16 @@ pub(crate) fn descriptor(pid: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A descriptor of our own for what another process has open as `descriptor` (pidfd_getfd(2)).
+pub(crate) fn borrow_descriptor(pid: i32, descriptor: i32) -> io::Result<OwnedFd> {
+    let process = self::descriptor(u32::try_from(pid).map_err(io::Error::other)?)?;
+    // SAFETY: no pointers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0) };
+    let fd = super::check(fd as libc::c_int)?;
+    // SAFETY: the kernel has just opened it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// Sends SIGKILL. A process that is gone already is no error.
 pub(crate) fn kill(process: impl AsFd) -> io::Result<()> {
     let fd = process.as_fd().as_raw_fd();

@@ -4,6 +4,8 @@ use std::io;
 
 use libc::user_regs_struct;
 
+use crate::clock::stub::Held;
+
 const NT_PRSTATUS: usize = 1;
 /// The event of a stop that ends in a new program, and of a stop that was asked for (or a group's).
 pub(crate) const EVENT_EXEC: i32 = libc::PTRACE_EVENT_EXEC;
@@ -124,6 +126,38 @@ impl Registers {
         Registers(r)
     }
 
+    /// After a system call, as a [detour](crate::clock::stub::Detour) at `at` wants them.
+    pub(crate) fn sent(&self, at: u64, seconds: u64, nanoseconds: u64) -> Option<Registers> {
+        let mut r = self.0;
+        r.rax = r.rip;
+        (r.rcx, r.r11) = (seconds, nanoseconds);
+        r.rip = at;
+        // The call that was answered is not to be restarted.
+        r.orig_rax = u64::MAX;
+        Some(Registers(r))
+    }
+
+    /// Just before the instruction that called the system the first time: its end, the stack then, and the register that held the
+    /// address of the time.
+    pub(crate) fn called_back(&self, number: i64, end: u64, stack: u64, held: Option<(Held, u64)>) -> Registers {
+        let mut r = self.0;
+        (r.rip, r.rsp, r.rax) = (end - Self::SYSTEM_CALL_BYTES, stack, number as u64);
+        match held {
+            Some((Held::Third, address)) => r.rdx = address,
+            Some((Held::Fourth, address)) => r.r10 = address,
+            None => {}
+        }
+        r.orig_rax = u64::MAX;
+        Registers(r)
+    }
+
+    /// The call that was interrupted and that the kernel would restart or go on with (`ERESTARTSYS` and its like, which no
+    /// program sees): its number, and its second argument.
+    pub(crate) fn interrupted_call(&self) -> Option<(i64, u64)> {
+        let number = self.0.orig_rax as i64;
+        (number >= 0 && (-516..=-512).contains(&self.returned())).then_some((number, self.0.rsi))
+    }
+
     /// Bytes of the instruction that calls the system.
     pub(crate) const SYSTEM_CALL_BYTES: u64 = 2;
 }
@@ -150,6 +184,21 @@ impl Registers {
         r.regs[8] = number as u64;
         r.pc = at;
         Registers(r)
+    }
+
+    /// There are no detours here.
+    pub(crate) fn sent(&self, _at: u64, _seconds: u64, _nanoseconds: u64) -> Option<Registers> {
+        None
+    }
+
+    /// There are no detours here.
+    pub(crate) fn called_back(&self, _number: i64, _end: u64, _stack: u64, _held: Option<(Held, u64)>) -> Registers {
+        *self
+    }
+
+    /// There are no detours here.
+    pub(crate) fn interrupted_call(&self) -> Option<(i64, u64)> {
+        None
     }
 
     /// Bytes of the instruction that calls the system.

@@ -2,8 +2,10 @@
 
 use std::process::Command;
 
-use nemesis::clock::{Coverage, InjectionStep, Skew, Uncovered};
-use nemesis::hosts::{HostId, Rung};
+use nemesis::clock::{ClockTier, Coverage, InjectionStep, MonotonicSkew, Skew, Uncovered};
+use nemesis::disk::FilesSpec;
+use nemesis::hosts::{HostId, HostSpec, Hosts, HostsConfig, Rung};
+use nemesis::seed::Seed;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
@@ -20,7 +22,8 @@ pub const TESTS: &[Test] = &[
     ("a_program_that_cannot_open_the_page_is_reported", a_program_that_cannot_open_the_page_is_reported),
 ];
 
-const HOUR: Skew = Skew { jump_ns: 3600 * SECOND, drift_ppm: 0, strobe: None };
+const HOUR: Skew =
+    Skew { jump_ns: 3600 * SECOND, drift_ppm: 0, strobe: None, monotonic: MonotonicSkew { jump_ns: 0, drift_ppm: 0 } };
 
 /// The program, or none with a word of why.
 fn available(what: &str, rung: Rung, argv: Result<Vec<String>, String>) -> Option<Vec<String>> {
@@ -108,6 +111,16 @@ pub fn masked(rung: &str) {
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).expect("private mounts");
     mount(Some("/dev/null"), "/proc/cmdline", none, MsFlags::MS_BIND, none).expect("a mask");
     let rung = Rung::ALL.into_iter().find(|r| r.name() == rung).expect("a rung");
+    // Whoever looks threads up there would find strangers.
+    let hosts = Hosts::start(HostsConfig { rung: Some(rung), seed: Seed(1), pcap: None }).unwrap();
+    let spec = || HostSpec::new("z", std::net::Ipv4Addr::new(10, 77, 0, 1));
+    let trapped = HostSpec { clock: Some(ClockTier::Trap), ..spec() };
+    let failing = HostSpec { files: Some(FilesSpec::new("/tmp")), ..spec() };
+    for (spec, what) in [(trapped, "monotonic clocks are skewed"), (failing, "file operations fail")] {
+        let refused = hosts.add(spec).unwrap_err().to_string();
+        assert!(refused.contains(what) && refused.contains("takes a /proc of its own"), "{refused}");
+    }
+    drop(hosts);
     let lab = Lab::new(rung, 2);
     lab.set(0, HOUR);
     lab.start(0, &["storm", "3"]);

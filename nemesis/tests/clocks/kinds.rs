@@ -1,6 +1,6 @@
 //! Programs of every kind see every kind of skew, while they run.
 
-use nemesis::clock::{Coverage, Skew, Strobe, Variant};
+use nemesis::clock::{ClockTier, Coverage, Skew, Strobe, Variant};
 use nemesis::hosts::{HostId, HostSpec, Rung};
 
 use crate::lab::{self, Lab, SECOND, monotonic_ns, realtime_ns};
@@ -9,6 +9,7 @@ use crate::sources::{self, Kind};
 
 pub const TESTS: &[Test] = &[
     ("programs_of_every_kind_see_every_skew_while_they_run", programs_of_every_kind_see_every_skew_while_they_run),
+    ("programs_of_every_kind_live_in_the_trap_tier", programs_of_every_kind_live_in_the_trap_tier),
     ("a_changed_vdso_serves_where_a_shadow_is_not_wanted", a_changed_vdso_serves_where_a_shadow_is_not_wanted),
     ("a_strobe_is_exact_to_its_period", a_strobe_is_exact_to_its_period),
     ("a_reading_says_what_was_asked_and_what_is_seen", a_reading_says_what_was_asked_and_what_is_seen),
@@ -32,9 +33,18 @@ fn programs_of_every_kind_see_every_skew_while_they_run(rung: Rung) {
     suffer_everything(&lab, &kinds);
 }
 
+fn programs_of_every_kind_live_in_the_trap_tier(rung: Rung) {
+    if !ClockTier::Trap.is_possible() {
+        crate::runner::skip("waits are translated on x86-64 only");
+    }
+    let kinds = available(rung);
+    let lab = Lab::with(rung, kinds.len(), |spec| HostSpec { clock: Some(ClockTier::Trap), ..spec });
+    suffer_everything(&lab, &kinds);
+}
+
 fn a_changed_vdso_serves_where_a_shadow_is_not_wanted(rung: Rung) {
     let kinds = available(rung);
-    let dynsym = |spec| HostSpec { clock: true, clock_variant: Some(Variant::Dynsym), ..spec };
+    let dynsym = |spec| HostSpec { clock: Some(ClockTier::Vdso), clock_variant: Some(Variant::Dynsym), ..spec };
     let lab = Lab::with(rung, kinds.len(), dynsym);
     suffer_everything(&lab, &kinds);
     assert_eq!(lab.hosts.read_clock(HostId(0)).unwrap().started_now, Ok(Variant::Dynsym));

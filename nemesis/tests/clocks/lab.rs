@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use nemesis::clock::Skew;
+use nemesis::clock::{ClockTier, Skew};
 use nemesis::hosts::{Exit, HostId, HostSpec, Hosts, HostsConfig, ProcessSpec, Rung};
 use nemesis::seed::Seed;
 use nix::time::{ClockId, clock_gettime};
@@ -48,7 +48,7 @@ impl Reading {
 impl Lab {
     /// Hosts with clocks of their own.
     pub fn new(rung: Rung, count: usize) -> Lab {
-        Lab::with(rung, count, |spec| HostSpec { clock: true, ..spec })
+        Lab::with(rung, count, |spec| HostSpec { clock: Some(ClockTier::Vdso), ..spec })
     }
 
     pub fn with(rung: Rung, count: usize, change: impl Fn(HostSpec) -> HostSpec) -> Lab {

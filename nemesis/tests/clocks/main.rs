@@ -14,6 +14,8 @@ mod runner;
 #[path = "../support/scratch.rs"]
 mod scratch;
 mod sources;
+mod traps;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -22,8 +24,10 @@ fn main() -> ExitCode {
     if let Some(code) = peers::run_if_asked() {
         return code;
     }
-    let code =
-        runner::run_once_each(&[kinds::TESTS, follow::TESTS, places::TESTS, failures::TESTS], runner::hosts_can_be_had);
+    let code = runner::run_once_each(
+        &[kinds::TESTS, follow::TESTS, places::TESTS, failures::TESTS, traps::TESTS],
+        runner::hosts_can_be_had,
+    );
     sources::clean();
     code
 }

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::lab::{monotonic_ns, realtime_ns};
 
@@ -30,6 +31,10 @@ pub fn run_if_asked() -> Option<ExitCode> {
         }
         ["look"] => look(),
         ["trace-another"] => trace_another(),
+        ["wait", _, ms, ways @ ..] => wait(ms.parse().expect("a number"), ways),
+        ["hand-over", count] => hand_over(count.parse().expect("a number")),
+        ["watch-clocks"] => watch_clocks(),
+        ["wait-under-signals"] => wait_under_signals(),
         ["chroot", dir, program] => chroot(dir, program),
         other => panic!("no part {other:?}"),
     }
@@ -161,4 +166,132 @@ fn trace_another() {
             trace(CONTINUE, child.as_raw());
         },
     }
+}
+
+/// The machine's monotonic clock.
+fn machine_ns() -> i64 {
+    let mut time = nix::libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec.
+    unsafe { nix::libc::syscall(nix::libc::SYS_clock_gettime, crate::waiting::OF_MACHINE | 1, &raw mut time) };
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+/// Waits as Rust programs do, and says how long it took.
+fn wait(ms: u64, ways: &[&str]) {
+    let time = Duration::from_millis(ms);
+    loop {
+        for way in ways {
+            let (began, until) = (machine_ns(), monotonic_ns() + time.as_nanos() as i64);
+            match *way {
+                "condvar" => {
+                    let (mutex, condvar) = (Mutex::new(()), Condvar::new());
+                    let guard = mutex.lock().expect("the mutex");
+                    drop(condvar.wait_timeout_while(guard, time, |()| true).expect("the mutex"));
+                }
+                "channel" => {
+                    let (_sender, receiver) = std::sync::mpsc::channel::<()>();
+                    receiver.recv_timeout(time).expect_err("nothing");
+                }
+                "park" => {
+                    let until = Instant::now() + time;
+                    while Instant::now() < until {
+                        std::thread::park_timeout(until - Instant::now());
+                    }
+                }
+                other => panic!("no way {other}"),
+            }
+            let late = monotonic_ns() - until;
+            println!("{way} {began} {} {late}", machine_ns() - began);
+        }
+    }
+}
+
+/// Two threads wait for each other, for a minute at most.
+fn hand_over(count: u32) {
+    let pair = Arc::new((Mutex::new(0u32), Condvar::new()));
+    let turn = move |pair: &(Mutex<u32>, Condvar), mine: u32| {
+        let mut timeouts = 0;
+        let mut turn = pair.0.lock().expect("the mutex");
+        while *turn < count {
+            if *turn % 2 == mine {
+                *turn += 1;
+                pair.1.notify_all();
+                continue;
+            }
+            let (guard, result) = pair.1.wait_timeout(turn, Duration::from_secs(60)).expect("the mutex");
+            timeouts += u32::from(result.timed_out());
+            turn = guard;
+        }
+        timeouts
+    };
+    let other = Arc::clone(&pair);
+    let other = std::thread::spawn(move || turn(&other, 1));
+    let timeouts = turn(&pair, 0) + other.join().expect("the thread");
+    println!("{count} hand-overs, {timeouts} timeouts");
+}
+
+/// Reads each monotonic clock on a thread of its own, as fast as it can, and says if one goes back.
+fn watch_clocks() {
+    for id in [1, 4, 6, 7] {
+        std::thread::spawn(move || {
+            let clock = nix::time::ClockId::from_raw(id);
+            let read = || nix::time::clock_gettime(clock).expect("a clock");
+            let mut last = read();
+            loop {
+                let now = read();
+                if now < last {
+                    println!("back: clock {id} from {last:?} to {now:?}");
+                }
+                last = now;
+            }
+        });
+    }
+    loop {
+        println!("ok");
+        // Not by the clock that is watched.
+        let pause = nix::libc::timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+        // SAFETY: the kernel reads one timespec.
+        unsafe { nix::libc::nanosleep(&raw const pause, std::ptr::null_mut()) };
+    }
+}
+
+/// Waits until a minute from now while it is sent signals that it handles, and says what tracer it has meanwhile.
+fn wait_under_signals() {
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    extern "C" fn count(_: i32) {
+        COUNT.fetch_add(1, Relaxed);
+    }
+    // SAFETY: the handler only counts.
+    unsafe { nix::libc::signal(nix::libc::SIGUSR1, count as *const () as usize) };
+    // SAFETY: no pointers.
+    let waiter = unsafe { nix::libc::pthread_self() };
+    std::thread::spawn(move || {
+        for i in 1..=100 {
+            // SAFETY: the thread is the first one, which does not end.
+            unsafe { nix::libc::pthread_kill(waiter, nix::libc::SIGUSR1) };
+            while COUNT.load(Relaxed) < i {
+                std::thread::yield_now();
+            }
+        }
+        // After the last of them it waits again, and for a moment is traced.
+        std::thread::sleep(Duration::from_millis(50));
+        let status = std::fs::read_to_string("/proc/self/status").expect("the status");
+        print!("{status}");
+        println!("signals {}", COUNT.load(Relaxed));
+    });
+    let until = monotonic_ns() + 60_000_000_000;
+    let time = nix::libc::timespec { tv_sec: until / 1_000_000_000, tv_nsec: until % 1_000_000_000 };
+    let absolute = nix::libc::TIMER_ABSTIME;
+    loop {
+        // SAFETY: the kernel reads one timespec.
+        let result = unsafe { nix::libc::clock_nanosleep(1, absolute, &raw const time, std::ptr::null_mut()) };
+        match result {
+            0 => break,
+            nix::libc::EINTR => {}
+            other => panic!("errno {other}"),
+        }
+    }
+    assert!(monotonic_ns() >= until);
+    println!("woken");
 }

@@ -108,7 +108,6 @@ void _start(void) { for (;;) __asm__ volatile("int $0x80" : : "a"(29)); }
 pub fn kinds() -> &'static [Kind] {
     static KINDS: OnceLock<Vec<Kind>> = OnceLock::new();
     KINDS.get_or_init(|| {
-        let dir = dir();
         let rust = vec![own_program(), peers::ARGUMENT.to_owned(), "tell".to_owned()];
         vec![
             Kind { name: "Rust", argv: Ok(rust) },
@@ -116,9 +115,9 @@ pub fn kinds() -> &'static [Kind] {
             Kind { name: "static C", argv: c("c-static", C, "gcc", &["-O2", "-static"]) },
             Kind { name: "static musl", argv: c("c-musl", C, "musl-gcc", &["-O2", "-static"]) },
             Kind { name: "static C without a vDSO", argv: raw() },
-            Kind { name: "Go", argv: go(dir) },
-            Kind { name: "Python", argv: python(dir) },
-            Kind { name: "Java", argv: java(dir) },
+            Kind { name: "Go", argv: go("go", GO) },
+            Kind { name: "Python", argv: python_file("tell.py", PYTHON) },
+            Kind { name: "Java", argv: java("Tell", JAVA) },
         ]
     })
 }
@@ -151,16 +150,18 @@ fn dir() -> &'static Path {
     PATH.get_or_init(|| DIR.get_or_init(Scratch::new).path(""))
 }
 
-fn c(name: &str, text: &str, compiler: &str, flags: &[&str]) -> Result<Vec<String>, String> {
+pub fn c(name: &str, text: &str, compiler: &str, flags: &[&str]) -> Result<Vec<String>, String> {
     let (source, program) = (dir().join(format!("{name}.c")), dir().join(name));
     std::fs::write(&source, text).map_err(|e| e.to_string())?;
     run(Command::new(compiler).args(flags).arg("-o").arg(&program).arg(&source))?;
     Ok(vec![program.display().to_string()])
 }
 
-fn go(dir: &Path) -> Result<Vec<String>, String> {
-    let (source, program) = (dir.join("tell.go"), dir.join("go"));
-    std::fs::write(&source, GO).map_err(|e| e.to_string())?;
+/// A static Go program.
+pub fn go(name: &str, text: &str) -> Result<Vec<String>, String> {
+    let dir = dir();
+    let (source, program) = (dir.join(format!("{name}.go")), dir.join(name));
+    std::fs::write(&source, text).map_err(|e| e.to_string())?;
     let mut command = Command::new("go");
     command.args(["build", "-o"]).arg(&program).arg(&source).env("CGO_ENABLED", "0").env("GO111MODULE", "off");
     if std::env::var_os("HOME").is_none_or(|home| std::fs::metadata(home).map_or(true, |m| m.permissions().readonly()))
@@ -172,18 +173,20 @@ fn go(dir: &Path) -> Result<Vec<String>, String> {
     Ok(vec![program.display().to_string()])
 }
 
-fn python(dir: &Path) -> Result<Vec<String>, String> {
+/// A Python program.
+pub fn python_file(name: &str, text: &str) -> Result<Vec<String>, String> {
     run(Command::new("python3").arg("--version"))?;
-    let source = dir.join("tell.py");
-    std::fs::write(&source, PYTHON).map_err(|e| e.to_string())?;
+    let source = dir().join(name);
+    std::fs::write(&source, text).map_err(|e| e.to_string())?;
     Ok(vec!["python3".to_owned(), source.display().to_string()])
 }
 
-fn java(dir: &Path) -> Result<Vec<String>, String> {
-    let source = dir.join("Tell.java");
-    std::fs::write(&source, JAVA).map_err(|e| e.to_string())?;
-    run(Command::new("javac").arg("-d").arg(dir).arg(&source))?;
-    Ok(["java", "-Xshare:auto", "-cp", &dir.display().to_string(), "Tell"].map(str::to_owned).to_vec())
+/// A Java program: the class has the name.
+pub fn java(class: &str, text: &str) -> Result<Vec<String>, String> {
+    let source = dir().join(format!("{class}.java"));
+    std::fs::write(&source, text).map_err(|e| e.to_string())?;
+    run(Command::new("javac").arg("-d").arg(dir()).arg(&source))?;
+    Ok(["java", "-Xshare:auto", "-cp", &dir().display().to_string(), class].map(str::to_owned).to_vec())
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use nemesis::clock::ClockTier;
 use nemesis::fault::{ClockFault, Fault, Shortage, Target};
 use nemesis::hosts::{HostId, HostSpec, Hosts, ResourceReading, Rung};
 use nemesis::injector::{Condition, FaultId, Injector, Outcome};
@@ -101,7 +102,8 @@ fn a_throttle_goes_on_through_kill_pause_and_crash(rung: Rung) {
 }
 
 fn programs_are_followed_while_their_node_is_throttled(rung: Rung) {
-    let lab = Lab::equipped(rung, 2, 1, lab::Scratch::new(), |_, spec| HostSpec { clock: true, ..spec });
+    let lab =
+        Lab::equipped(rung, 2, 1, lab::Scratch::new(), |_, spec| HostSpec { clock: Some(ClockTier::Vdso), ..spec });
     let lab = lab.unwrap_or_else(|lacking| runner::skip(lacking.to_string()));
     let process = lab.process(0, &["start", "0"]);
     lab.hosts.spawn(HostId(0), process).expect("a process");

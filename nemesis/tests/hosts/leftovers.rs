@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nemesis::clock::Skew;
+use nemesis::clock::{ClockTier, Skew};
 use nemesis::disk::{DiskFault, DiskSpec, Effect, Operation};
 use nemesis::hosts::{HostId, HostSpec, ProcessSpec, ResourceLimits, Rung};
 use nemesis::wire::Link;
@@ -63,7 +63,7 @@ pub fn sick_victim(rung: &str, dir: &str) {
     let equip = |dir: &Scratch, spec: HostSpec| {
         let path = dir.path(&format!("disk-{}", spec.name));
         fs::create_dir_all(&path).expect("a directory");
-        HostSpec { clock: true, disk: Some(DiskSpec::new(path)), ..spec }
+        HostSpec { clock: Some(ClockTier::Vdso), disk: Some(DiskSpec::new(path)), ..spec }
     };
     let lab = match Lab::equipped(rung, 4, 1, Scratch::existing(Path::new(dir)), equip) {
         Ok(lab) => lab,

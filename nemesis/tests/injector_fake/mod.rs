@@ -236,7 +236,7 @@ impl Machines for Fake {
         let main = ProcessClock { pid: 2, name: "node".to_owned(), main: true, coverage: Coverage::Covered };
         let processes = if runs { vec![main] } else { Vec::new() };
         let started_now = Ok(Variant::Shadow);
-        Ok(ClockReading { offset_ns, asked_ns, precision_ns: 1, started_now, processes })
+        Ok(ClockReading { offset_ns, asked_ns, precision_ns: 1, monotonic: None, started_now, processes })
     }
     fn set_disk(&self, host: HostId, faults: &[DiskFault]) -> Result<(), HostsError> {
         let mut state = self.call("set_disk", host)?;

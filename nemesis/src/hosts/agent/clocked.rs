@@ -1,10 +1,12 @@
-//! What an agent does for a host with a clock: starts its programs so that they are followed, and reads the clock.
+//! What an agent does for a host with a clock, or with files that fail: starts its programs so that it is asked about their system
+//! calls, and reads the clock.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -13,17 +15,17 @@ use nix::fcntl::OFlag;
 use super::super::followed::{self, Starting, Word};
 use super::super::message::{At, Refusal, Spawn, Step};
 use super::{Agent, Aside, DEATH_DEADLINE};
-use crate::clock::follow::{self, Outcome};
-use crate::clock::{ClockSurvey, Uncovered, probe};
-use crate::sys::{process, seqpacket};
+use crate::clock::follow::Outcome;
+use crate::clock::{ClockSurvey, ClockTier, Uncovered, probe};
+use crate::sys::{process, seccomp, seqpacket};
 
 /// A program starts within this, on a machine that is out of breath too.
 const START_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Agent {
-    /// Starts a program on a host with a clock, and tends the host until it runs. Its end is put aside.
+    /// Starts a program on a host whose agent is asked about system calls, and tends the host until it runs. Its end is put aside.
     pub(super) fn start_followed(&mut self, spawn: &Spawn, fds: Vec<OwnedFd>) -> Result<i32, Refusal> {
-        let starting = followed::start(spawn, fds, &follow::rules())?;
+        let starting = followed::start(spawn, fds, &self.rules())?;
         self.aside.insert(starting.pid, None);
         let started = self.see_start(&starting);
         if started.is_err() {
@@ -54,9 +56,8 @@ impl Agent {
     fn hear(&mut self, starting: &Starting) -> Result<bool, Refusal> {
         match seqpacket::receive::<Word>(&starting.line, Instant::now()) {
             Ok((Word::Listening, fds)) => {
-                if let Some(clock) = &mut self.clock {
-                    fds.into_iter().for_each(|listener| clock.follower.listen(listener));
-                }
+                fds.iter().for_each(seccomp::answer_on_one_processor);
+                self.listeners.extend(fds.into_iter().map(Rc::new));
                 Ok(true)
             }
             Ok((Word::Failed(refusal), _)) => Err(refusal),
@@ -94,16 +95,19 @@ impl Agent {
     /// Starts a program that reads the clock, and looks who else does.
     pub(super) fn read_clock(&mut self) -> Result<ClockSurvey, Refusal> {
         let (said, probe) = self.run_probe()?;
-        let sample = serde_json::from_str(&said).map_err(io::Error::from).at(Step::ReadClock)?;
+        let probe::Said { sample, waited } =
+            serde_json::from_str(&said).map_err(io::Error::from).at(Step::ReadClock)?;
         let members = self.census.members().at(Step::ReadClock)?;
         let Some(clock) = &mut self.clock else { return Err(Errno::ENOENT).at(Step::ReadClock) };
         clock.follower.keep_only(|pid| members.iter().any(|member| member.pid == pid));
         let processes = clock.page.coverage(&members, self.main, &clock.follower);
-        Ok(ClockSurvey { sample, probe, processes })
+        Ok(ClockSurvey { sample, waited, probe, processes })
     }
 
     fn run_probe(&mut self) -> Result<(String, Outcome), Refusal> {
-        let argv = vec!["/proc/self/exe".to_owned(), probe::ARGUMENT.to_owned()];
+        let waits = self.clock.as_ref().is_some_and(|clock| clock.tier == ClockTier::Trap);
+        let arguments = [probe::ARGUMENT].into_iter().chain(waits.then_some(probe::WAIT));
+        let argv = ["/proc/self/exe"].into_iter().chain(arguments).map(str::to_owned).collect();
         let spawn = Spawn { argv, env: BTreeMap::new(), dir: PathBuf::from("/"), own_program: None };
         let (from, to) = nix::unistd::pipe2(OFlag::O_CLOEXEC).at(Step::ReadClock)?;
         let nowhere = File::options().write(true).open("/dev/null").at(Step::ReadClock)?;

@@ -50,12 +50,22 @@ impl Reader<'_> {
             return Err(self.error(place, what, "say how wrong it is to be"));
         }
         let by = || step.by.as_ref().map(|by| by.get_ref().0);
+        let drift = || -> Result<i64, ScheduleError> {
+            let ppm = step.ppm.as_ref().ok_or_else(|| say("ppm = 500000"))?;
+            let skew = Skew { drift_ppm: *ppm.get_ref(), ..Skew::default() };
+            skew.check().map_err(|error| self.error(ppm.span(), error.to_string(), "give another ppm"))?;
+            Ok(*ppm.get_ref())
+        };
         Ok(match fault {
-            FaultName::ClockDrift => {
-                let ppm = step.ppm.as_ref().ok_or_else(|| say("ppm = 500000"))?;
-                let skew = Skew { drift_ppm: *ppm.get_ref(), ..Skew::default() };
-                skew.check().map_err(|error| self.error(ppm.span(), error.to_string(), "give another ppm"))?;
-                ClockFault::Drift { ppm: *ppm.get_ref() }
+            FaultName::ClockDrift => ClockFault::Drift { ppm: drift()? },
+            FaultName::ClockMonotonicDrift => ClockFault::MonotonicDrift { ppm: drift()? },
+            FaultName::ClockMonotonicFreeze => ClockFault::MonotonicFreeze,
+            FaultName::ClockMonotonicJump => {
+                let by_ms = by().ok_or_else(|| say("by = \"2s\""))?;
+                let place = step.by.as_ref().map_or(0..0, Spanned::span);
+                let back =
+                    || self.error(place, "a monotonic clock never goes back".to_owned(), "give a time without a minus");
+                ClockFault::MonotonicJump { by_ms: u64::try_from(by_ms).map_err(|_| back())? }
             }
             FaultName::ClockStrobe => {
                 let by_ms = by().ok_or_else(|| say("by = \"200ms\""))?;
