@@ -54,6 +54,7 @@ const TESTS: &[Test] = &[
     ("a_clock_is_wrong_for_its_node_alone_and_right_again", a_clock_is_wrong_for_its_node_alone_and_right_again),
     ("a_monotonic_clock_is_wrong_and_goes_right_again", a_monotonic_clock_is_wrong_and_goes_right_again),
     ("a_disk_refuses_and_a_power_cut_loses_nothing_that_was_kept", a_disk_refuses_and_a_power_cut_loses_nothing),
+    ("a_hung_disk_holds_up_no_fault_of_another_node", a_hung_disk_holds_up_no_other_node),
     ("a_whole_generated_schedule_leaves_nothing_behind", a_whole_generated_schedule_leaves_nothing_behind),
 ];
 
@@ -622,6 +623,36 @@ fn a_disk_refuses_and_a_power_cut_loses_nothing(rung: Rung) {
     for (node, kept) in kept.into_iter().enumerate() {
         assert!(found(node) >= kept, "n{}: {kept:?} was kept", node + 1);
     }
+}
+
+/// How long a hung disk takes to let go of whom is the kernel's affair: here it is only seen that nobody else waits for it.
+fn a_hung_disk_holds_up_no_other_node(rung: Rung) {
+    let cluster = equipped(rung);
+    let injector = cluster.injector();
+    let at_once = |begun: Instant| assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    let hang = DiskFault::new(DiskEffect::Hang).on(&[Operation::Fsync]);
+    let (hung, _) = cluster.install(&injector, &Fault::Disk { target: node(0), misbehaves: hang });
+    let hits = || cluster.lab.hosts.disk(HostId(0)).expect("a disk").stats().injected[0];
+    wait_until("somebody who hangs", || hits() > 0);
+    std::thread::scope(|scope| {
+        let begun = Instant::now();
+        let pause = injector.begin_install(injector.fresh_id(), &Fault::Pause { target: node(0) }, &[0]);
+        let kill = injector.begin_install(injector.fresh_id(), &Fault::Kill { target: Target::All }, &[0, 1]);
+        at_once(begun);
+        let paused = scope.spawn(|| injector.carry_out(pause, |effect| effect));
+        let killed = scope.spawn(|| injector.carry_out(kill, |effect| effect));
+        let begun = Instant::now();
+        let (_, cut) = cluster.install(&injector, &Fault::PartitionOne { target: node(1) });
+        at_once(begun);
+        assert_eq!((count(&cut, "links_cut"), cut.outcome), (2, Outcome::Installed));
+        wait_until("death of the other", || cluster.lab.hosts.process_count(HostId(1)).expect("a count") == 0);
+        assert!(!injector.heal(hung).inert);
+        let (paused, killed) = (paused.join().expect("an effect"), killed.join().expect("an effect"));
+        assert_eq!((count(&paused, "processes_stopped"), count(&killed, "processes_killed")), (1, 2));
+    });
+    assert!(injector.heal_all().iter().all(|(_, healed)| healed.outcome == Outcome::Healed));
+    let kept: Vec<_> = (0..2).map(|node| cluster.last(node, "kept")).collect();
+    wait_until("more", || (0..2).all(|node| cluster.last(node, "kept") > kept[node]));
 }
 
 /// Runs in no time: the driver is told that the next moment has come as soon as there is nothing to do.

@@ -578,7 +578,7 @@ proptest! {
 #[test]
 fn what_harms_some_nodes_is_told_from_what_harms_the_others_only() {
     let fake = Fake::new(5);
-    let mut injector = injector(&fake, 5);
+    let injector = injector(&fake, 5);
     let core = [0, 1, 2];
     let harmful = [
         Fault::Kill { target: Target::Nodes(vec![2, 4]) },
@@ -593,10 +593,10 @@ fn what_harms_some_nodes_is_told_from_what_harms_the_others_only() {
         Fault::PartitionMatrix { links: vec![(3, 0), (0, 4)] },
     ];
     for fault in &harmless {
-        install(&mut injector, fault);
+        install(&injector, fault);
     }
     assert_eq!(injector.harming(&core), []);
-    let mut ids: Vec<_> = harmful.iter().map(|fault| install(&mut injector, fault).0).collect();
+    let mut ids: Vec<_> = harmful.iter().map(|fault| install(&injector, fault).0).collect();
     ids.reverse();
     assert_eq!(injector.harming(&core), ids, "the last first");
     for id in injector.harming(&core) {

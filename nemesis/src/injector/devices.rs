@@ -14,19 +14,20 @@ impl<M: Machines + Sync> Injector<M> {
     pub(super) fn wind(&self, step: &Step, effect: Effect, done: Outcome) -> Effect {
         let mut nodes = Map::new();
         let mut errors = Vec::new();
-        for (node, set) in step.each(|node| self.wind_one(step.id, node, &done)) {
-            match set {
-                Ok(Some(reading)) => drop(nodes.insert(self.name(node).to_owned(), told(&reading))),
-                Ok(None) => drop(nodes.insert(self.name(node).to_owned(), json!({ "is": self.condition(node) }))),
+        let mut has_bitten = false;
+        for (node, (wound, bit)) in step.each(|node| self.wind_one(step.id, node, &done)) {
+            has_bitten |= bit;
+            match wound {
+                Ok(told) => drop(nodes.insert(self.name(node).to_owned(), told)),
                 Err(error) => errors.push(format!("{}: {error}", self.name(node))),
             }
         }
-        let bit = self.ledger().has_bitten(step.id);
         let when = if done == Outcome::Healed { "nodes_healed" } else { "nodes" };
-        effect.took(outcome(done, errors), json!({ when: nodes }), !bit)
+        effect.took(outcome(done, errors), json!({ when: nodes }), !has_bitten)
     }
 
-    fn wind_one(&self, id: FaultId, node: usize, done: &Outcome) -> Result<Option<ClockReading>, HostsError> {
+    /// What is told of the clock, and whether the fault has bitten on this node by now.
+    fn wind_one(&self, id: FaultId, node: usize, done: &Outcome) -> (Result<Json, HostsError>, bool) {
         if *done == Outcome::Installed {
             self.ledger().reach(id, node);
         } else if self.ledger().is_on(id, node) {
@@ -34,9 +35,15 @@ impl<M: Machines + Sync> Injector<M> {
             let _ = self.look_at_clock(node);
             self.ledger().release(id, node);
         }
+        let wound = self.set_clock(node);
+        (wound, self.ledger().get(id).is_some_and(|installed| installed.bit.contains(&node)))
+    }
+
+    fn set_clock(&self, node: usize) -> Result<Json, HostsError> {
         let skew = ClockFault::together(clock_faults(&self.ledger(), node).iter().map(|(_, wrong)| wrong));
         self.machines.set_clock(self.host(node), &skew)?;
-        self.look_at_clock(node)
+        let reading = self.look_at_clock(node)?;
+        Ok(reading.map_or_else(|| json!({ "is": self.condition(node) }), |reading| told(&reading)))
     }
 
     /// What a node's clock shows; nothing while its machine is gone. If it is as asked for, every fault has bitten without

@@ -28,7 +28,7 @@ impl<M: Machines + Sync> Injector<M> {
             }
         }
         let took_effect = json!({ self.counted(id): count, "nodes": nodes });
-        effect.took(outcome(Outcome::Installed, errors), took_effect, !self.ledger().has_bitten(id))
+        effect.took(outcome(Outcome::Installed, errors), took_effect, count == 0)
     }
 
     /// Lifts the limits of a fault, but for what the others want, and says what it has come to.
