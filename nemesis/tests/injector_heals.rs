@@ -122,6 +122,18 @@ fn a_heal_that_fails_is_tried_again() {
 }
 
 #[test]
+fn a_machine_that_does_not_boot_stays_in_the_ledger_until_it_does() {
+    let fake = Fake::new(1);
+    let injector = injector(&fake, 1);
+    let (id, _) = install(&injector, &crash(0));
+    fake.refuse(&["reboot"]);
+    assert_eq!(injector.heal(id).outcome, Outcome::Indeterminate("n1: host n1: refuses to reboot".to_owned()));
+    assert_eq!((injector.conditions(), injector.installed().len()), (vec![Condition::Crashed], 1));
+    fake.refuse(&[]);
+    assert_eq!((injector.heal_all()[0].1.outcome.clone(), fake.is(0)), (Outcome::Healed, "running"));
+}
+
+#[test]
 fn a_fault_whose_heal_was_begun_wants_nothing_any_more() {
     let fake = Fake::new(1);
     let injector = injector(&fake, 1);
