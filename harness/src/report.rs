@@ -61,6 +61,12 @@ pub struct FaultRecord {
     pub from_ms: u64,
     /// When it was healed.
     pub to_ms: Option<u64>,
+    /// How much later than it was due it was all there, milliseconds.
+    #[serde(default)]
+    pub late_ms: u64,
+    /// The same of its heal; absent when that was not in the schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal_late_ms: Option<u64>,
     /// Why it is not known whether it was healed, where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healing: Option<String>,

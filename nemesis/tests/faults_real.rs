@@ -54,6 +54,7 @@ const TESTS: &[Test] = &[
     ("a_clock_is_wrong_for_its_node_alone_and_right_again", a_clock_is_wrong_for_its_node_alone_and_right_again),
     ("a_monotonic_clock_is_wrong_and_goes_right_again", a_monotonic_clock_is_wrong_and_goes_right_again),
     ("a_disk_refuses_and_a_power_cut_loses_nothing_that_was_kept", a_disk_refuses_and_a_power_cut_loses_nothing),
+    ("a_hung_disk_holds_up_no_fault_of_another_node", a_hung_disk_holds_up_no_other_node),
     ("a_whole_generated_schedule_leaves_nothing_behind", a_whole_generated_schedule_leaves_nothing_behind),
 ];
 
@@ -233,7 +234,7 @@ impl Cluster {
         self.lab.dir.path(&format!("data-{node}"))
     }
 
-    fn install(&self, injector: &mut Injector<&Hosts>, fault: &Fault) -> (FaultId, Effect) {
+    fn install(&self, injector: &Injector<&Hosts>, fault: &Fault) -> (FaultId, Effect) {
         let id = injector.fresh_id();
         (id, injector.install(id, fault, &fault.resolve(self.node_count, Some(0))))
     }
@@ -306,7 +307,7 @@ fn node(node: usize) -> Target {
 
 fn partitions_silence_exactly_their_links(rung: Rung) {
     let cluster = Cluster::new(rung, 5);
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     let hosts: Vec<HostId> = (0..5).map(HostId).collect();
     for fault in [
         Fault::PartitionOne { target: Target::Leader { fallback: 3 } },
@@ -318,7 +319,7 @@ fn partitions_silence_exactly_their_links(rung: Rung) {
         Fault::PartitionMatrix { links: vec![(0, 1), (2, 4), (4, 2)] },
     ] {
         let targets = fault.resolve(5, Some(0));
-        let (id, installed) = cluster.install(&mut injector, &fault);
+        let (id, installed) = cluster.install(&injector, &fault);
         assert_eq!(installed.outcome, Outcome::Installed);
         let cut: BTreeSet<_> = links(&fault, &targets, &hosts, &[]).iter().map(|(a, b)| (a.0, b.0)).collect();
         assert_eq!(count(&installed, "links_cut"), cut.len() as u64);
@@ -333,8 +334,8 @@ fn partitions_silence_exactly_their_links(rung: Rung) {
 
 fn clients_are_cut_off_while_the_nodes_talk(rung: Rung) {
     let cluster = Cluster::new(rung, 3);
-    let mut injector = cluster.injector();
-    let (id, _) = cluster.install(&mut injector, &Fault::ClientsCut { target: Target::Leader { fallback: 1 } });
+    let injector = cluster.injector();
+    let (id, _) = cluster.install(&injector, &Fault::ClientsCut { target: Target::Leader { fallback: 1 } });
     assert_eq!(cluster.dial(0), Err(ErrorKind::TimedOut));
     assert_eq!(cluster.dial(1), Ok(()));
     cluster.only_silent(&BTreeSet::new());
@@ -345,8 +346,8 @@ fn clients_are_cut_off_while_the_nodes_talk(rung: Rung) {
 
 fn a_killed_node_refuses_and_is_started_again(rung: Rung) {
     let cluster = Cluster::new(rung, 3);
-    let mut injector = cluster.injector();
-    let (id, installed) = cluster.install(&mut injector, &Fault::Kill { target: Target::Leader { fallback: 2 } });
+    let injector = cluster.injector();
+    let (id, installed) = cluster.install(&injector, &Fault::Kill { target: Target::Leader { fallback: 2 } });
     assert_eq!((installed.f, count(&installed, "processes_killed"), installed.inert), ("kill-leader", 1, false));
     assert_eq!(cluster.dial(0), Err(ErrorKind::ConnectionRefused));
     assert_eq!(cluster.lab.hosts.process_count(HostId(0)).expect("a count"), 0);
@@ -358,8 +359,8 @@ fn a_killed_node_refuses_and_is_started_again(rung: Rung) {
 
 fn a_crashed_node_is_silent_and_boots_again(rung: Rung) {
     let cluster = Cluster::new(rung, 3);
-    let mut injector = cluster.injector();
-    let (id, installed) = cluster.install(&mut injector, &Fault::Crash { target: Target::Nodes(vec![1, 2]) });
+    let injector = cluster.injector();
+    let (id, installed) = cluster.install(&injector, &Fault::Crash { target: Target::Nodes(vec![1, 2]) });
     assert_eq!((count(&installed, "machines_gone"), count(&installed, "processes_killed")), (2, 2));
     assert_eq!(cluster.dial(1), Err(ErrorKind::TimedOut));
     assert_eq!(cluster.dial(0), Ok(()));
@@ -371,8 +372,8 @@ fn a_crashed_node_is_silent_and_boots_again(rung: Rung) {
 
 fn a_paused_node_accepts_and_does_not_answer(rung: Rung) {
     let cluster = Cluster::new(rung, 2);
-    let mut injector = cluster.injector();
-    let (id, installed) = cluster.install(&mut injector, &Fault::Pause { target: node(1) });
+    let injector = cluster.injector();
+    let (id, installed) = cluster.install(&injector, &Fault::Pause { target: node(1) });
     assert_eq!((count(&installed, "processes_stopped"), installed.inert), (1, false));
     let mut stream = cluster.lab.connect(2, 1, 7000, DEADLINE).expect("its kernel accepts");
     stream.write_all(b"x").expect("its kernel acknowledges");
@@ -392,11 +393,11 @@ fn bad(kind: LinkKind, target: Target, peers: Peers) -> Fault {
 fn every_kind_of_bad_link_hits_packets_and_heals(rung: Rung) {
     use LinkKind::*;
     let cluster = Cluster::new(rung, 3);
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     let wire = cluster.lab.hosts.wire();
     for kind in [Slow, Jitter, Lossy, Duplicate, Reorder, Corrupt, CorruptUnnoticed, RateLimit, Hold, Flapping] {
         let before = wire.stats(HostId(0), HostId(1));
-        let (id, installed) = cluster.install(&mut injector, &bad(kind, node(0), Peers::Nodes));
+        let (id, installed) = cluster.install(&injector, &bad(kind, node(0), Peers::Nodes));
         assert_eq!((installed.outcome, count_of(&installed.took_effect, "links_impaired")), (Outcome::Installed, 4));
         // The talkers' trickle stays below any rate: what a limit does to a flood, the tests of the wire say.
         let enough = if kind == RateLimit { 0 } else { 3 };
@@ -418,14 +419,14 @@ fn every_kind_of_bad_link_hits_packets_and_heals(rung: Rung) {
 
 fn a_slow_link_is_slow_for_a_client_and_only_for_it(rung: Rung) {
     let cluster = Cluster::new(rung, 2);
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     let round_trip = |node| {
         let mut stream = cluster.lab.connect(cluster.node_count, node, 7000, DEADLINE).expect("a connection");
         let began = Instant::now();
         stream.write_all(b"?").and_then(|()| stream.read_exact(&mut [0])).expect("an echo");
         began.elapsed()
     };
-    let (id, _) = cluster.install(&mut injector, &bad(LinkKind::Slow, node(0), Peers::Clients));
+    let (id, _) = cluster.install(&injector, &bad(LinkKind::Slow, node(0), Peers::Clients));
     assert!(round_trip(0) >= Duration::from_millis(200), "100 ms each way");
     assert!(round_trip(1) < Duration::from_millis(100));
     cluster.only_silent(&BTreeSet::new());
@@ -436,10 +437,10 @@ fn a_slow_link_is_slow_for_a_client_and_only_for_it(rung: Rung) {
 
 fn a_link_that_resets_refuses_clients(rung: Rung) {
     let cluster = Cluster::new(rung, 2);
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     let mut stream = cluster.lab.connect(cluster.node_count, 0, 7000, DEADLINE).expect("a connection");
     stream.write_all(b"?").and_then(|()| stream.read_exact(&mut [0])).expect("an echo");
-    let (id, _) = cluster.install(&mut injector, &bad(LinkKind::Reset, node(0), Peers::Clients));
+    let (id, _) = cluster.install(&injector, &bad(LinkKind::Reset, node(0), Peers::Clients));
     stream.write_all(b"?").expect("the kernel takes it");
     let broken = stream.read(&mut [0]).expect_err("a reset");
     assert_eq!(broken.kind(), ErrorKind::ConnectionReset);
@@ -451,12 +452,12 @@ fn a_link_that_resets_refuses_clients(rung: Rung) {
 
 fn two_faults_on_a_link_are_healed_one_by_one(rung: Rung) {
     let cluster = Cluster::new(rung, 2);
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     let wire = cluster.lab.hosts.wire();
     let link = || wire.link(HostId(0), HostId(1));
-    let (slow, _) = cluster.install(&mut injector, &bad(LinkKind::Slow, Target::All, Peers::Nodes));
-    let (lossy, _) = cluster.install(&mut injector, &bad(LinkKind::Lossy, Target::All, Peers::Nodes));
-    let (cut, _) = cluster.install(&mut injector, &Fault::PartitionOne { target: node(0) });
+    let (slow, _) = cluster.install(&injector, &bad(LinkKind::Slow, Target::All, Peers::Nodes));
+    let (lossy, _) = cluster.install(&injector, &bad(LinkKind::Lossy, Target::All, Peers::Nodes));
+    let (cut, _) = cluster.install(&injector, &Fault::PartitionOne { target: node(0) });
     assert_eq!((link().cut, link().delay_us, link().loss_ppm), (true, 100_000, 200_000));
     injector.heal(slow);
     assert_eq!((link().cut, link().delay_us, link().loss_ppm), (true, 0, 200_000));
@@ -470,14 +471,14 @@ fn two_faults_on_a_link_are_healed_one_by_one(rung: Rung) {
 
 fn a_stopped_node_was_asked_and_is_started_again(rung: Rung) {
     let cluster = Cluster::new(rung, 2);
-    let mut injector = cluster.injector();
-    let (id, installed) = cluster.install(&mut injector, &Fault::Stop { target: node(1) });
+    let injector = cluster.injector();
+    let (id, installed) = cluster.install(&injector, &Fault::Stop { target: node(1) });
     assert_eq!((count(&installed, "processes_ended"), installed.inert), (1, false));
     let exit = cluster.lab.wait_exit(1);
     assert_eq!((exit.host, exit.signal, exit.expected), (HostId(1), Some(15), true), "it was asked, not killed");
     wait_until("silence", || cluster.dial(1) == Err(ErrorKind::ConnectionRefused));
     // A node that is down already is not killed; when the kill is healed it is still to be down.
-    let (kill, second) = cluster.install(&mut injector, &Fault::Kill { target: node(1) });
+    let (kill, second) = cluster.install(&injector, &Fault::Kill { target: node(1) });
     assert!(second.inert);
     injector.heal(kill);
     assert_eq!(injector.conditions()[1], Condition::Stopped);
@@ -488,9 +489,9 @@ fn a_stopped_node_was_asked_and_is_started_again(rung: Rung) {
 
 fn a_cut_outlasts_a_crash_of_its_node(rung: Rung) {
     let cluster = Cluster::new(rung, 3);
-    let mut injector = cluster.injector();
-    let (cut, _) = cluster.install(&mut injector, &Fault::PartitionOne { target: node(0) });
-    let (crashed, _) = cluster.install(&mut injector, &Fault::Crash { target: node(0) });
+    let injector = cluster.injector();
+    let (cut, _) = cluster.install(&injector, &Fault::PartitionOne { target: node(0) });
+    let (crashed, _) = cluster.install(&injector, &Fault::Crash { target: node(0) });
     injector.heal(crashed);
     wait_until("answer", || cluster.dial(0).is_ok());
     cluster.only_silent(&cluster.around(&[0]));
@@ -500,10 +501,10 @@ fn a_cut_outlasts_a_crash_of_its_node(rung: Rung) {
 
 fn overlapping_downs_compose(rung: Rung) {
     let cluster = Cluster::new(rung, 2);
-    let mut injector = cluster.injector();
-    let (crashed, _) = cluster.install(&mut injector, &Fault::Crash { target: node(0) });
-    let (killed, kill) = cluster.install(&mut injector, &Fault::Kill { target: node(0) });
-    let (paused, pause) = cluster.install(&mut injector, &Fault::Pause { target: node(0) });
+    let injector = cluster.injector();
+    let (crashed, _) = cluster.install(&injector, &Fault::Crash { target: node(0) });
+    let (killed, kill) = cluster.install(&injector, &Fault::Kill { target: node(0) });
+    let (paused, pause) = cluster.install(&injector, &Fault::Pause { target: node(0) });
     assert!(kill.inert && pause.inert, "nothing was left to hit");
     assert_eq!(cluster.dial(0), Err(ErrorKind::TimedOut));
     injector.heal(crashed);
@@ -518,8 +519,8 @@ fn overlapping_downs_compose(rung: Rung) {
 fn killing_a_node_that_never_started_is_inert(rung: Rung) {
     let cluster = Cluster::new(rung, 2);
     cluster.lab.hosts.kill(HostId(1)).expect("it ends without the nemesis");
-    let mut injector = cluster.injector();
-    let (id, installed) = cluster.install(&mut injector, &Fault::Kill { target: node(1) });
+    let injector = cluster.injector();
+    let (id, installed) = cluster.install(&injector, &Fault::Kill { target: node(1) });
     assert!(installed.inert && installed.outcome == Outcome::Installed);
     assert!(injector.heal(id).inert);
     cluster.only_silent(&BTreeSet::new());
@@ -545,20 +546,20 @@ fn equipped(rung: Rung) -> Cluster {
 
 fn a_clock_is_wrong_for_its_node_alone_and_right_again(rung: Rung) {
     let cluster = equipped(rung);
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     // Minutes that a clock is ahead of this program's.
     let ahead = |node| {
         let said = cluster.last(node, "clock").map_or(0, |ms| ms as i64);
         (said - std::time::UNIX_EPOCH.elapsed().expect("a clock").as_millis() as i64) / 60_000
     };
     let jump = Fault::Clock { target: node(0), change: ClockFault::Jump { by_ms: 3_600_000 } };
-    let (id, installed) = cluster.install(&mut injector, &jump);
+    let (id, installed) = cluster.install(&injector, &jump);
     assert_eq!((&installed.outcome, installed.inert), (&Outcome::Installed, false), "{}", installed.to_json());
     wait_until("an hour", || (59..=60).contains(&ahead(0)));
     assert_eq!(ahead(1), 0);
-    let (kill, _) = cluster.install(&mut injector, &Fault::Kill { target: node(0) });
+    let (kill, _) = cluster.install(&injector, &Fault::Kill { target: node(0) });
     injector.heal(kill);
-    let (crash, _) = cluster.install(&mut injector, &Fault::Crash { target: node(0) });
+    let (crash, _) = cluster.install(&injector, &Fault::Crash { target: node(0) });
     injector.heal(crash);
     let before = cluster.lab.said(0).len();
     wait_until("an hour after a reboot", || {
@@ -577,22 +578,22 @@ fn a_monotonic_clock_is_wrong_and_goes_right_again(rung: Rung) {
     let lab = lab.unwrap_or_else(|lacking| runner::skip(lacking.to_string()));
     lab.hosts.spawn(HostId(0), lab.process(0, &["start", "0"])).expect("a process");
     let cluster = Cluster { lab, node_count: 1 };
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     let number = |effect: &nemesis::injector::Effect, when: &str, field: &str| {
         effect.took_effect[when]["n1"][field].as_f64().unwrap_or(f64::NAN)
     };
     let clock = |change| Fault::Clock { target: node(0), change };
-    let (jump, installed) = cluster.install(&mut injector, &clock(ClockFault::MonotonicJump { by_ms: 60_000 }));
+    let (jump, installed) = cluster.install(&injector, &clock(ClockFault::MonotonicJump { by_ms: 60_000 }));
     assert_eq!((&installed.outcome, installed.inert), (&Outcome::Installed, false), "{}", installed.to_json());
     assert!((60_000.0..60_100.0).contains(&number(&installed, "nodes", "monotonic_offset_ms")));
-    let (drift, installed) = cluster.install(&mut injector, &clock(ClockFault::MonotonicDrift { ppm: 1_000_000 }));
+    let (drift, installed) = cluster.install(&injector, &clock(ClockFault::MonotonicDrift { ppm: 1_000_000 }));
     assert!((2.0..20.0).contains(&number(&installed, "nodes", "timer_of_5_ms_took_ms")), "{}", installed.to_json());
     let healed = injector.heal(jump);
     assert!(!healed.inert && number(&healed, "nodes_healed", "monotonic_offset_ms") > 60_000.0, "it never goes back");
     let healed = injector.heal(drift);
     let took = number(&healed, "nodes_healed", "timer_of_5_ms_took_ms");
     assert!(!healed.inert && (4.9..40.0).contains(&took), "{}", healed.to_json());
-    let (freeze, installed) = cluster.install(&mut injector, &clock(ClockFault::MonotonicFreeze));
+    let (freeze, installed) = cluster.install(&injector, &clock(ClockFault::MonotonicFreeze));
     assert!(!installed.inert && number(&installed, "nodes", "timer_of_5_ms_took_ms").is_nan());
     assert_eq!(injector.heal(freeze).outcome, Outcome::Healed);
     let healed = cluster.lab.hosts.read_clock(HostId(0)).expect("a reading");
@@ -601,9 +602,9 @@ fn a_monotonic_clock_is_wrong_and_goes_right_again(rung: Rung) {
 
 fn a_disk_refuses_and_a_power_cut_loses_nothing(rung: Rung) {
     let cluster = equipped(rung);
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     let error = DiskFault::new(DiskEffect::Error(DiskError::Eio)).on(&[Operation::Fsync]);
-    let (id, installed) = cluster.install(&mut injector, &Fault::Disk { target: node(0), misbehaves: error });
+    let (id, installed) = cluster.install(&injector, &Fault::Disk { target: node(0), misbehaves: error });
     assert_eq!((&installed.outcome, count(&installed, "disks")), (&Outcome::Installed, 1));
     wait_until("a refusal", || cluster.last(0, "refused") == Some(5));
     assert!(cluster.last(1, "refused").is_none());
@@ -612,7 +613,7 @@ fn a_disk_refuses_and_a_power_cut_loses_nothing(rung: Rung) {
     let since = cluster.last(0, "kept").unwrap_or(0);
     wait_until("more", || cluster.last(0, "kept") > Some(since));
     let cut = PowerCut { mode: CutMode::Torn, seed: 5 };
-    let (id, installed) = cluster.install(&mut injector, &Fault::PowerCut { target: Target::Nodes(vec![0, 1]), cut });
+    let (id, installed) = cluster.install(&injector, &Fault::PowerCut { target: Target::Nodes(vec![0, 1]), cut });
     assert_eq!((count(&installed, "machines_gone"), count(&installed, "processes_killed")), (2, 2));
     let kept: Vec<_> = (0..2).map(|node| cluster.last(node, "kept")).collect();
     let before: Vec<_> = (0..2).map(|node| cluster.lab.said(node).len()).collect();
@@ -624,10 +625,40 @@ fn a_disk_refuses_and_a_power_cut_loses_nothing(rung: Rung) {
     }
 }
 
+/// How long a hung disk takes to let go of whom is the kernel's affair: here it is only seen that nobody else waits for it.
+fn a_hung_disk_holds_up_no_other_node(rung: Rung) {
+    let cluster = equipped(rung);
+    let injector = cluster.injector();
+    let at_once = |begun: Instant| assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    let hang = DiskFault::new(DiskEffect::Hang).on(&[Operation::Fsync]);
+    let (hung, _) = cluster.install(&injector, &Fault::Disk { target: node(0), misbehaves: hang });
+    let hits = || cluster.lab.hosts.disk(HostId(0)).expect("a disk").stats().injected[0];
+    wait_until("somebody who hangs", || hits() > 0);
+    std::thread::scope(|scope| {
+        let begun = Instant::now();
+        let pause = injector.begin_install(injector.fresh_id(), &Fault::Pause { target: node(0) }, &[0]);
+        let kill = injector.begin_install(injector.fresh_id(), &Fault::Kill { target: Target::All }, &[0, 1]);
+        at_once(begun);
+        let paused = scope.spawn(|| injector.carry_out(pause, |effect| effect));
+        let killed = scope.spawn(|| injector.carry_out(kill, |effect| effect));
+        let begun = Instant::now();
+        let (_, cut) = cluster.install(&injector, &Fault::PartitionOne { target: node(1) });
+        at_once(begun);
+        assert_eq!((count(&cut, "links_cut"), cut.outcome), (2, Outcome::Installed));
+        wait_until("death of the other", || cluster.lab.hosts.process_count(HostId(1)).expect("a count") == 0);
+        assert!(!injector.heal(hung).inert);
+        let (paused, killed) = (paused.join().expect("an effect"), killed.join().expect("an effect"));
+        assert_eq!((count(&paused, "processes_stopped"), count(&killed, "processes_killed")), (1, 2));
+    });
+    assert!(injector.heal_all().iter().all(|(_, healed)| healed.outcome == Outcome::Healed));
+    let kept: Vec<_> = (0..2).map(|node| cluster.last(node, "kept")).collect();
+    wait_until("more", || (0..2).all(|node| cluster.last(node, "kept") > kept[node]));
+}
+
 /// Runs in no time: the driver is told that the next moment has come as soon as there is nothing to do.
 fn a_whole_generated_schedule_leaves_nothing_behind(rung: Rung) {
     let cluster = Cluster::new(rung, 3);
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     let faults: Vec<_> = FaultName::ALL.into_iter().filter(|fault| fault.needs().is_none()).collect();
     let schedule = generate(Seed(7), &faults, 3, 60_000, &Intervals::default());
     let mut driver = Driver::new(&schedule).expect("no patterns");

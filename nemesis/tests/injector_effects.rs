@@ -14,8 +14,8 @@ fn node(node: usize) -> Target {
 #[test]
 fn a_cut_counts_the_packets_that_it_dropped() {
     let fake = Fake::new(3);
-    let mut injector = injector(&fake, 3);
-    let (id, installed) = install(&mut injector, &Fault::PartitionOne { target: Target::Leader { fallback: 2 } });
+    let injector = injector(&fake, 3);
+    let (id, installed) = install(&injector, &Fault::PartitionOne { target: Target::Leader { fallback: 2 } });
     assert_eq!(installed.f, "leader-isolated");
     assert_eq!(
         installed.to_json(),
@@ -42,8 +42,8 @@ fn a_cut_counts_the_packets_that_it_dropped() {
 #[test]
 fn a_cut_that_dropped_nothing_is_inert() {
     let fake = Fake::new(3);
-    let mut injector = injector(&fake, 3);
-    let (id, installed) = install(&mut injector, &Fault::PartitionOne { target: node(1) });
+    let injector = injector(&fake, 3);
+    let (id, installed) = install(&injector, &Fault::PartitionOne { target: node(1) });
     assert!(!installed.inert, "not known yet");
     assert!(injector.heal(id).inert);
 }
@@ -51,11 +51,11 @@ fn a_cut_that_dropped_nothing_is_inert() {
 #[test]
 fn packets_that_an_earlier_cut_dropped_do_not_count() {
     let fake = Fake::new(2);
-    let mut injector = injector(&fake, 2);
-    let (first, _) = install(&mut injector, &Fault::PartitionOne { target: node(1) });
+    let injector = injector(&fake, 2);
+    let (first, _) = install(&injector, &Fault::PartitionOne { target: node(1) });
     fake.chatter(2);
     injector.heal(first);
-    let (second, _) = install(&mut injector, &Fault::PartitionOne { target: node(1) });
+    let (second, _) = install(&injector, &Fault::PartitionOne { target: node(1) });
     assert_eq!(injector.heal(second).took_effect["packets_dropped"], json!(0));
 }
 
@@ -68,8 +68,8 @@ fn kill_crash_and_pause_count_what_they_hit() {
     ];
     for (fault, state, mut counts) in cases {
         let fake = Fake::new(2);
-        let mut injector = injector(&fake, 2);
-        let (id, installed) = install(&mut injector, &fault);
+        let injector = injector(&fake, 2);
+        let (id, installed) = install(&injector, &fault);
         assert_eq!((fake.is(0), fake.is(1)), (state, "running"));
         let mut of_node = counts.clone();
         of_node["was"] = json!("running");
@@ -86,9 +86,9 @@ fn kill_crash_and_pause_count_what_they_hit() {
 #[test]
 fn killing_a_node_that_ended_by_itself_is_inert() {
     let fake = Fake::new(1);
-    let mut injector = injector(&fake, 1);
+    let injector = injector(&fake, 1);
     fake.dies(0);
-    let (id, installed) = install(&mut injector, &Fault::Kill { target: node(0) });
+    let (id, installed) = install(&injector, &Fault::Kill { target: node(0) });
     assert!(installed.inert);
     assert_eq!(installed.outcome, Outcome::Installed);
     let healed = injector.heal(id);
@@ -99,12 +99,12 @@ fn killing_a_node_that_ended_by_itself_is_inert() {
 #[test]
 fn what_cannot_be_is_skipped_for_a_reason() {
     let fake = Fake::new(1);
-    let mut injector = injector(&fake, 1);
+    let injector = injector(&fake, 1);
     let skipped = |effect: Effect| match effect.outcome {
         Outcome::Skipped(reason) => reason,
         other => panic!("{other:?}"),
     };
-    let (id, effect) = install(&mut injector, &Fault::PartitionOne { target: node(0) });
+    let (id, effect) = install(&injector, &Fault::PartitionOne { target: node(0) });
     assert_eq!(skipped(effect), "it touches no link of this cluster");
     assert_eq!(skipped(injector.heal(id)), "it was not installed");
     assert_eq!(
@@ -121,30 +121,30 @@ fn what_cannot_be_is_skipped_for_a_reason() {
 #[test]
 fn what_may_have_happened_is_indeterminate_and_healed_like_the_rest() {
     let fake = Fake::new(2);
-    let mut injector = injector(&fake, 2);
+    let injector = injector(&fake, 2);
     fake.refuse(&["kill"]);
-    let (id, effect) = install(&mut injector, &Fault::Kill { target: Target::All });
+    let (id, effect) = install(&injector, &Fault::Kill { target: Target::All });
     let reason = "n1: host n1: refuses to kill; n2: host n2: refuses to kill";
     assert_eq!(effect.outcome, Outcome::Indeterminate(reason.to_owned()));
     assert!(effect.inert);
     assert_eq!(injector.heal(id).outcome, Outcome::Healed);
-    assert_eq!(fake.done(), "kill 0, kill 1, restart 0, restart 1");
+    assert_eq!(fake.done(), "kill 0, restart 0, kill 1, restart 1");
 }
 
 #[test]
 fn links_that_do_not_read_back_as_cut_are_indeterminate() {
     let fake = Fake::new(2);
-    let mut injector = injector(&fake, 2);
+    let injector = injector(&fake, 2);
     fake.refuse(&["set_links"]);
-    let (_, effect) = install(&mut injector, &Fault::PartitionOne { target: node(0) });
+    let (_, effect) = install(&injector, &Fault::PartitionOne { target: node(0) });
     assert_eq!(effect.outcome, Outcome::Indeterminate("2 of 2 links are not as asked for when read back".to_owned()));
 }
 
 #[test]
 fn an_effect_reads_back_from_the_history() {
     let fake = Fake::new(3);
-    let mut injector = injector(&fake, 3);
-    let (_, effect) = install(&mut injector, &Fault::Crash { target: Target::Nodes(vec![0, 2]) });
+    let injector = injector(&fake, 3);
+    let (_, effect) = install(&injector, &Fault::Crash { target: Target::Nodes(vec![0, 2]) });
     let read: Effect = serde_json::from_value(effect.to_json()).expect("what was written can be read");
     assert_eq!(Effect { f: effect.f, ..read }, effect);
 }

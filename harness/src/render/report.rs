@@ -280,8 +280,18 @@ mod tests {
         let asked = json!({ "fault": fault, "targets": ["n5"], "spec": spec });
         let (outcome, took_effect) = (json!("installed"), took_effect);
         let (fault, healing) = (fault.to_owned(), None);
-        let record =
-            FaultRecord { fault, from_ms: 0, to_ms: Some(1), healing, asked, outcome, took_effect, inert: true };
+        let record = FaultRecord {
+            fault,
+            from_ms: 0,
+            to_ms: Some(1),
+            late_ms: 0,
+            heal_late_ms: None,
+            healing,
+            asked,
+            outcome,
+            took_effect,
+            inert: true,
+        };
         faults(&[record]).trim_end().to_owned()
     }
 

@@ -50,7 +50,7 @@ pub struct ClusterSpec {
     pub equipment: Equipment,
 }
 
-/// Running nodes.
+/// Hosts, and the nodes that run on them once they are started.
 pub struct RunningCluster {
     hosts: Arc<Hosts>,
     system: Arc<dyn System>,
@@ -63,14 +63,16 @@ pub struct RunningCluster {
     dir: RunDir,
     broken: Broken,
     equipment: Equipment,
+    /// How each node is started.
+    processes: Vec<ProcessSpec>,
 }
 
 /// The first failure of our own to open a connection: it says nothing about the store.
 type Broken = Arc<Mutex<Option<String>>>;
 
 impl RunningCluster {
-    /// Makes the hosts and starts a node on each. Does not wait for them to be ready.
-    pub fn start(spec: ClusterSpec, dir: &RunDir) -> Result<Self, Failure> {
+    /// Makes the hosts. Nothing runs on them yet.
+    pub fn new(spec: ClusterSpec, dir: &RunDir) -> Result<Self, Failure> {
         let hosts =
             Hosts::start(HostsConfig { rung: spec.rung, seed: spec.seed, pcap: spec.pcap }).map_err(hosts_failure)?;
         let addresses: Vec<(String, Ipv4Addr)> =
@@ -81,7 +83,7 @@ impl RunningCluster {
             .map_err(|e| Failure::harness("cannot find the path of this program").because(&e))?;
         let host = |name: &str, address, keep| HostSpec { names: names.clone(), keep, ..HostSpec::new(name, address) };
         let mut equipment = spec.equipment.offered(hosts.rung());
-        let mut nodes = Vec::new();
+        let (mut nodes, mut processes) = (Vec::new(), Vec::new());
         for (position, (name, address)) in addresses.iter().enumerate() {
             let data_dir = make_node_dir(dir, name)?;
             let context = NodeContext {
@@ -94,8 +96,8 @@ impl RunningCluster {
             let process = node_process(&*spec.system, &spec.options, &context, dir)?;
             let keep = vec![data_dir.clone(), PathBuf::from(&process.argv[0])];
             let host = add_node(&hosts, host(name, *address, keep), &data_dir, &mut equipment)?;
-            hosts.spawn(host, process).map_err(hosts_failure)?;
             nodes.push(host);
+            processes.push(process);
         }
         let add =
             |name: &str, last| hosts.add(host(name, Ipv4Addr::new(10, 77, 0, last), Vec::new())).map_err(hosts_failure);
@@ -112,7 +114,16 @@ impl RunningCluster {
             dir: dir.clone(),
             broken: Broken::default(),
             equipment,
+            processes,
         })
+    }
+
+    /// Starts a node on each host. Does not wait for them to be ready.
+    pub fn start(&self) -> Result<(), Failure> {
+        for (host, process) in self.nodes.iter().zip(&self.processes) {
+            self.hosts.spawn(*host, process.clone()).map_err(hosts_failure)?;
+        }
+        Ok(())
     }
 
     /// What the hosts of nodes have.

@@ -3,17 +3,19 @@
 mod core;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, TryLockError};
 
 use nemesis::fault::Fault;
-use nemesis::hosts::{Exit, Hosts};
-use nemesis::injector::{Effect, FaultId, Injector, Layout, Outcome};
+use nemesis::hosts::Exit;
+use nemesis::injector::{FaultId, Injector, Layout, Outcome};
 use nemesis::schedule::{Driver, Due, Observed, OutputTail};
 use serde_json::{Value as Json, json};
 
 use super::cluster::RunningCluster;
+use super::lateness::Lateness;
 use super::record::Recorder;
+use super::steps::{Done, Steps};
 use super::watching::{ClockWatch, LeaderWatch};
 use crate::clock::RunClock;
 use crate::failure::Failure;
@@ -30,19 +32,22 @@ pub struct Nemesis {
     tail: Option<OutputTail>,
     leader: Option<LeaderWatch>,
     clocks: Option<ClockWatch>,
-    injector: Arc<Mutex<Injector<Arc<Hosts>>>>,
+    steps: Steps,
+    lateness: Lateness,
     exits: Option<Receiver<Exit>>,
     /// Nodes that ended although nobody ended them.
     unexpected: Ended,
     /// Every fault so far, with the id of the injector.
     pub records: Vec<FaultRecord>,
     ids: Vec<FaultId>,
+    /// The names of those that are being installed.
+    names: BTreeMap<FaultId, Vec<&'static str>>,
     /// Every name under which a contract may speak of the faults that were installed.
     pub suffered: BTreeSet<String>,
     /// Injections that were skipped, with the reason.
     skipped: Vec<String>,
     /// The schedule, in words, by step.
-    steps: Vec<String>,
+    planned: Vec<String>,
 }
 
 impl Nemesis {
@@ -67,7 +72,8 @@ impl Nemesis {
         let clocks = has_clocks.then(|| ClockWatch::start(cluster.clone(), recorder.clone()));
         Ok(Nemesis {
             exits: cluster.exits(),
-            injector: Arc::new(Mutex::new(injector)),
+            steps: Steps::new(injector, recorder.clone(), clock),
+            lateness: Lateness::default(),
             cluster,
             recorder,
             clock,
@@ -78,77 +84,59 @@ impl Nemesis {
             unexpected: Ended::default(),
             records: Vec::new(),
             ids: Vec::new(),
+            names: BTreeMap::new(),
             suffered: BTreeSet::new(),
             skipped: Vec::new(),
-            steps: plan.schedule.steps.iter().map(ToString::to_string).collect(),
+            planned: plan.schedule.steps.iter().map(ToString::to_string).collect(),
         })
     }
 
     /// Does what is due at `now_ms` of the workload, when so many operations were `completed` and `acknowledged`.
-    pub async fn tick(&mut self, now_ms: u64, completed: u64, acknowledged: u64) {
+    pub fn tick(&mut self, now_ms: u64, completed: u64, acknowledged: u64) {
         self.collect_exits();
         let lines = self.tail.as_mut().map(OutputTail::read).unwrap_or_default();
         let leader = self.leader.as_ref().and_then(LeaderWatch::seen);
         for due in self.driver.poll(&Observed { now_ms, completed, acknowledged, lines: &lines, leader }) {
             match due {
-                Due::Inject { id, fault, .. } => self.inject(id, fault).await,
-                Due::Heal { id, .. } => self.heal(id).await,
+                Due::Inject { id, fault, due_ms, .. } => self.inject(id, &fault, Some(due_ms)),
+                Due::Heal { id, due_ms, .. } => self.steps.heal(id, Some(due_ms)),
             }
         }
+        let done = self.steps.done();
+        self.take_note(done);
     }
 
-    async fn inject(&mut self, id: FaultId, fault: Fault) {
-        if let Some(why) = self.cluster.equipment().refuses(&fault) {
+    fn inject(&mut self, id: FaultId, fault: &Fault, due_ms: Option<u64>) {
+        if let Some(why) = self.cluster.equipment().refuses(fault) {
             self.recorder
                 .nemesis(fault.name(), json!({ "id": id, "asked": { "spec": fault }, "outcome": { "skipped": why } }));
             return;
         }
         let leader = self.leader.as_ref().and_then(LeaderWatch::seen).filter(|_| fault.needs_leader());
         let targets = fault.resolve(self.cluster.nodes().len(), leader);
-        let names = fault.names();
-        let from_ms = self.clock.elapsed_ms();
-        let needs_leader = fault.needs_leader();
         // Its first victims come before it is all in place: the history must not show them before the fault.
         let aimed_at: Vec<_> = targets.iter().filter_map(|node| self.cluster.name(*node)).collect();
         let aimed_at: Vec<&str> = aimed_at.iter().map(|name| &**name).collect();
         let begun = json!({ "id": id, "asked": { "spec": fault, "targets": aimed_at }, "outcome": "installing" });
-        self.recorder.nemesis(fault.name(), begun);
-        let Some(effect) = self.with_injector(move |injector| injector.install(id, &fault, &targets)).await else {
-            return;
-        };
-        let mut value = effect.to_json();
-        if needs_leader {
-            // Without a known leader the fault hits the node that was drawn for that case.
-            value["leader"] = json!(leader.and_then(|l| self.cluster.name(l)).as_deref());
-        }
-        self.recorder.nemesis(effect.f, value);
-        self.look_at_clocks();
-        tracing::info!(fault = effect.f, outcome = ?effect.outcome, "injected");
-        if let Outcome::Indeterminate(reason) = &effect.outcome {
-            self.skipped.push(format!("it is not known whether {} took hold: {reason}", effect.f));
-        }
-        if let Outcome::Skipped(reason) = &effect.outcome {
-            self.skipped.push(format!("{} was skipped: {reason}", effect.f));
-        } else {
-            self.suffered.extend(names.into_iter().map(str::to_owned));
-        }
+        self.recorder.nemesis(fault.name(), begun.clone());
         self.ids.push(id);
         self.records.push(FaultRecord {
-            fault: effect.f.to_owned(),
-            from_ms,
+            fault: fault.name().to_owned(),
+            from_ms: self.clock.elapsed_ms(),
             to_ms: None,
+            late_ms: 0,
+            heal_late_ms: None,
             healing: None,
-            outcome: json!(effect.outcome),
-            inert: effect.inert,
-            asked: effect.asked,
-            took_effect: effect.took_effect,
+            outcome: begun["outcome"].clone(),
+            inert: true,
+            asked: begun["asked"].clone(),
+            took_effect: json!({}),
         });
-    }
-
-    async fn heal(&mut self, id: FaultId) {
-        if let Some(effect) = self.with_injector(move |injector| injector.heal(id)).await {
-            self.healed(id, &effect);
-        }
+        self.names.insert(id, fault.names());
+        // Without a known leader the fault hits the node that was drawn for that case.
+        let name = fault.needs_leader().then(|| json!(leader.and_then(|l| self.cluster.name(l)).as_deref()));
+        let more = name.map(|name| ("leader", name)).into_iter().collect();
+        self.steps.install(id, fault, &targets, due_ms, more);
     }
 
     /// Heals everything, whatever is installed, and says so in the history. What cannot be healed after a second
@@ -157,14 +145,16 @@ impl Nemesis {
         self.driver.stop();
         let mut healed = 0;
         for _ in 0..2 {
-            let Some(effects) = self.with_injector(Injector::heal_all).await else { break };
-            for (id, effect) in &effects {
-                self.healed(*id, effect);
-                healed += usize::from(effect.outcome == Outcome::Healed);
+            for (id, ..) in self.steps.injector().installed().into_iter().rev() {
+                self.steps.heal(id, None);
             }
+            let done = self.steps.finish().await;
+            let by_now = |done: &&Done| done.heal && done.late_ms.is_none() && done.effect.outcome == Outcome::Healed;
+            healed += done.iter().filter(by_now).count();
+            self.take_note(done);
         }
         let left = self.installed();
-        if left.is_empty() && !self.injector.is_poisoned() {
+        if left.is_empty() && !self.steps.are_broken() {
             self.recorder.nemesis("heal-all", json!({ "healed": healed }));
             return Ok(());
         }
@@ -172,20 +162,54 @@ impl Nemesis {
         Err(Failure::harness(format!("not everything could be healed: {}", left.join(", "))).help(last))
     }
 
-    fn healed(&mut self, id: FaultId, effect: &Effect) {
+    /// Waits until nothing is under way.
+    async fn finish(&mut self) {
+        let done = self.steps.finish().await;
+        self.take_note(done);
+    }
+
+    fn take_note(&mut self, done: Vec<Done>) {
+        let any = !done.is_empty();
+        for done in done {
+            if let Some(position) = self.ids.iter().position(|known| *known == done.id) {
+                if done.heal { self.healed(position, &done) } else { self.injected(position, &done) }
+            }
+        }
+        if any {
+            self.look_at_clocks();
+        }
+    }
+
+    fn injected(&mut self, position: usize, done: &Done) {
+        let effect = &done.effect;
+        match &effect.outcome {
+            Outcome::Skipped(reason) => self.skipped.push(format!("{} was skipped: {reason}", effect.f)),
+            Outcome::Indeterminate(reason) => {
+                self.skipped.push(format!("it is not known whether {} took hold: {reason}", effect.f));
+            }
+            Outcome::Installed | Outcome::Healed => {}
+        }
+        if !matches!(effect.outcome, Outcome::Skipped(_)) {
+            self.suffered.extend(self.names.remove(&done.id).into_iter().flatten().map(str::to_owned));
+            self.note_lateness(done);
+        }
+        let record = &mut self.records[position];
+        record.late_ms = done.late_ms.unwrap_or(0);
+        record.outcome = json!(effect.outcome);
+        record.inert = effect.inert;
+        record.asked.clone_from(&effect.asked);
+        record.took_effect.clone_from(&effect.took_effect);
+    }
+
+    fn healed(&mut self, position: usize, done: &Done) {
+        let effect = &done.effect;
         if matches!(effect.outcome, Outcome::Skipped(_)) {
             return;
         }
-        let mut value = effect.to_json();
-        value["fault"] = effect.asked["fault"].clone();
-        value["remaining"] = json!(self.installed().len());
-        self.recorder.nemesis(effect.f, value);
-        self.look_at_clocks();
-        tracing::info!(fault = %effect.asked["fault"], outcome = ?effect.outcome, "healed");
-        let to_ms = self.clock.elapsed_ms();
-        let Some(position) = self.ids.iter().position(|known| *known == id) else { return };
+        self.note_lateness(done);
         let record = &mut self.records[position];
-        record.to_ms = Some(to_ms);
+        record.to_ms = Some(done.at_ms);
+        record.heal_late_ms = done.late_ms.or(record.heal_late_ms);
         record.inert = effect.inert;
         // A second attempt may have done what the first did not.
         record.healing = match &effect.outcome {
@@ -195,40 +219,34 @@ impl Nemesis {
         merge(&mut record.took_effect, &effect.took_effect);
     }
 
+    fn note_lateness(&mut self, done: &Done) {
+        let Some(late_ms) = done.late_ms else { return };
+        let asked = &done.effect.asked;
+        let what = || {
+            let nodes = asked["targets"].as_array().into_iter().flatten().filter_map(Json::as_str);
+            let words: Vec<_> = asked["fault"].as_str().into_iter().chain(nodes).collect();
+            let heal = if done.heal { "the heal of " } else { "" };
+            let due_ms = done.at_ms.saturating_sub(late_ms);
+            format!("{heal}{}, due at {:.1} s", words.join(" "), due_ms as f64 / 1000.0)
+        };
+        self.lateness.note(late_ms, what);
+    }
+
     fn look_at_clocks(&self) {
         let Some(clocks) = &self.clocks else { return };
-        let is_wrong = |injector: &Injector<Arc<Hosts>>| {
-            injector.installed().iter().any(|(_, fault, _)| matches!(fault, Fault::Clock { .. }))
-        };
-        clocks.set_wrong(self.injector.lock().is_ok_and(|injector| is_wrong(&injector)));
+        let installed = self.steps.injector().installed();
+        clocks.set_wrong(installed.iter().any(|(_, fault, _)| matches!(fault, Fault::Clock { .. })));
     }
 
     /// What broke of the nemesis itself.
     pub fn broken(&self) -> Option<Failure> {
-        self.injector
-            .is_poisoned()
-            .then(|| Failure::harness("the injector broke; please report this with its directory"))
+        self.steps.are_broken().then(|| Failure::harness("the injector broke; please report this with its directory"))
     }
 
     /// The faults that are installed now: name and targets.
     pub fn installed(&self) -> Vec<String> {
-        let injector = match self.injector.try_lock() {
-            Ok(injector) => injector,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Vec::new(),
-        };
-        injector.installed().iter().map(|(_, fault, nodes)| format!("{} {}", fault.name(), nodes.join(" "))).collect()
-    }
-
-    /// Installing and healing wait for processes to die and machines to boot: not on the thread of the processes.
-    async fn with_injector<T: Send + 'static>(
-        &self,
-        f: impl FnOnce(&mut Injector<Arc<Hosts>>) -> T + Send + 'static,
-    ) -> Option<T> {
-        let injector = self.injector.clone();
-        let done =
-            tokio::task::spawn_blocking(move || f(&mut injector.lock().unwrap_or_else(|p| p.into_inner()))).await;
-        done.inspect_err(|error| tracing::error!(%error, "the injector broke")).ok()
+        let installed = self.steps.injector().installed();
+        installed.iter().map(|(_, fault, nodes)| format!("{} {}", fault.name(), nodes.join(" "))).collect()
     }
 
     /// Takes note of nodes that ended by themselves.
@@ -250,7 +268,8 @@ impl Nemesis {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.unexpected.notes();
         notes.extend(told_once(&self.skipped));
-        let never = self.driver.never_due().into_iter().filter_map(|step| Some((step + 1, &**self.steps.get(step)?)));
+        notes.extend(self.lateness.note_for_reader());
+        let never = self.driver.never_due().into_iter().filter_map(|step| Some((step + 1, &**self.planned.get(step)?)));
         notes.extend(never_due(&never.collect::<Vec<_>>()));
         notes
     }

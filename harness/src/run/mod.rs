@@ -13,9 +13,11 @@ pub mod cluster;
 pub mod equipment;
 mod faults;
 mod finale;
+mod lateness;
 mod liveness;
 pub mod process;
 pub mod record;
+mod steps;
 mod watching;
 
 use std::path::PathBuf;
@@ -260,10 +262,11 @@ impl<'a> Run<'a> {
             pcap: self.spec.pcap.then(|| self.dir.file("wire.pcap")),
             equipment: Equipment::wanted(&self.spec.plan.schedule, &self.spec.plan.asked(), self.spec.trap_clocks),
         };
-        let cluster = RunningCluster::start(spec, self.dir)?;
+        let cluster = RunningCluster::new(spec, self.dir)?;
         if !self.spec.allow_degraded {
             cluster.equipment().check(&self.spec.plan.schedule, &self.spec.plan.asked())?;
         }
+        cluster.start()?;
         Ok(Arc::new(cluster))
     }
 
@@ -369,7 +372,7 @@ impl<'a> Run<'a> {
             if let Some(failure) = nemesis.broken() {
                 return Some(failure);
             }
-            nemesis.tick(at, crew.tally.completed(), crew.tally.ok.load(Ordering::Relaxed)).await;
+            nemesis.tick(at, crew.tally.completed(), crew.tally.ok.load(Ordering::Relaxed));
             if let Ok(mut progress) = self.watch.lock() {
                 progress.at_ms = (at, planned);
                 progress.operations = crew.tally.completed();

@@ -441,9 +441,23 @@ impl Hosts {
         if host.spec.files.is_some() {
             machine.ask(AgentAsk::SetFiles(files.left()), &[]).map_err(|t| trouble(host, t))?;
         }
-        *lock(&host.state) = State::Up(machine);
+        *lock(&host.state) = State::Up(Arc::clone(&machine));
         drop((rations, files));
-        self.inner.wire.attach(host.id, host.spec.address, port).map_err(|e| trouble(host, e))
+        let attached = self.inner.wire.attach(host.id, host.spec.address, port);
+        attached.map_err(|error| self.not_attached(host, &machine, &error))
+    }
+
+    /// A machine that nobody can reach is none: it is down as before, and can be booted again.
+    fn not_attached(&self, host: &Host, machine: &Machine, error: &std::io::Error) -> HostsError {
+        *lock(&host.state) = State::Down;
+        host.disk.iter().for_each(|disk| disk.freeze());
+        machine.kill();
+        if !machine.wait_gone(DEATH_DEADLINE) {
+            return trouble(host, format!("{error}, and its machine does not end"));
+        }
+        lock(&host.clock).page = None;
+        host.cut_disk(&PowerCut::DROP);
+        trouble(host, error)
     }
 
     /// Has the page of a fresh machine say what the host's clock is to be, before anything runs there.

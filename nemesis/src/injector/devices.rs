@@ -2,129 +2,182 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Condition, Effect, FaultId, Injector, Machines, Outcome};
+use super::ledger::Ledger;
+use super::{Condition, Effect, FaultId, Injector, Machines, Outcome, Step, lock};
 use crate::clock::ClockReading;
 use crate::disk::DiskFault;
 use crate::fault::{ClockFault, Fault};
 use crate::hosts::HostsError;
 
-impl<M: Machines> Injector<M> {
+impl<M: Machines + Sync> Injector<M> {
     /// Sets the clocks that a fault is aimed at to what the ledger wants, and reads them back.
-    pub(super) fn wind(&mut self, id: FaultId, effect: Effect, done: Outcome) -> Effect {
+    pub(super) fn wind(&self, step: &Step, effect: Effect, done: Outcome) -> Effect {
         let mut nodes = Map::new();
         let mut errors = Vec::new();
-        for node in self.targets(id) {
-            let host = self.layout.nodes[node].1;
-            let wrongs = self.ledger.on_node(node).filter_map(|installed| match &installed.fault {
-                Fault::Clock { change, .. } => Some(change),
-                _ => None,
-            });
-            let skew = ClockFault::together(wrongs);
-            let set = self.machines.set_clock(host, &skew);
-            match set.and_then(|()| self.read_clock(node)) {
-                Ok(Some(reading)) => {
-                    // What is right after a heal says nothing of what was wrong before.
-                    if done == Outcome::Installed && reading.is_effective() {
-                        self.ledger.bit(id);
-                    }
-                    nodes.insert(self.name(node).to_owned(), told(&reading));
-                }
-                Ok(None) => drop(nodes.insert(self.name(node).to_owned(), json!({ "is": self.conditions[node] }))),
+        let mut has_bitten = false;
+        for (node, (wound, bit)) in step.each(|node| self.wind_one(step.id, node, &done)) {
+            has_bitten |= bit;
+            match wound {
+                Ok(told) => drop(nodes.insert(self.name(node).to_owned(), told)),
                 Err(error) => errors.push(format!("{}: {error}", self.name(node))),
             }
         }
-        let bit = self.ledger.get(id).is_some_and(|installed| installed.bit);
         let when = if done == Outcome::Healed { "nodes_healed" } else { "nodes" };
-        effect.took(outcome(done, errors), json!({ when: nodes }), !bit)
+        effect.took(outcome(done, errors), json!({ when: nodes }), !has_bitten)
     }
 
-    /// A clock may have begun to matter since it was set: its node was down then.
-    pub(super) fn look_at_clocks(&mut self, id: FaultId) {
-        let effective = |node: &usize| matches!(self.read_clock(*node), Ok(Some(reading)) if reading.is_effective());
-        if self.targets(id).iter().any(effective) {
-            self.ledger.bit(id);
+    /// What is told of the clock, and whether the fault has bitten on this node by now.
+    fn wind_one(&self, id: FaultId, node: usize, done: &Outcome) -> (Result<Json, HostsError>, bool) {
+        if *done == Outcome::Installed {
+            self.ledger().reach(id, node);
+        } else if self.ledger().is_on(id, node) {
+            // It may have begun to matter since it was set: its node was down then. What cannot be read now shows nothing.
+            let _ = self.look_at_clock(node);
+            self.ledger().release(id, node);
         }
+        let wound = self.set_clock(node);
+        (wound, self.ledger().get(id).is_some_and(|installed| installed.bit.contains(&node)))
     }
 
-    /// What a node's clock shows; nothing while its machine is gone.
-    fn read_clock(&self, node: usize) -> Result<Option<ClockReading>, HostsError> {
-        if self.conditions[node] == Condition::Crashed {
+    fn set_clock(&self, node: usize) -> Result<Json, HostsError> {
+        let skew = ClockFault::together(clock_faults(&self.ledger(), node).iter().map(|(_, wrong)| wrong));
+        self.machines.set_clock(self.host(node), &skew)?;
+        let reading = self.look_at_clock(node)?;
+        Ok(reading.map_or_else(|| json!({ "is": self.condition(node) }), |reading| told(&reading)))
+    }
+
+    /// What a node's clock shows; nothing while its machine is gone. If it is as asked for, every fault has bitten without
+    /// which it would be another.
+    fn look_at_clock(&self, node: usize) -> Result<Option<ClockReading>, HostsError> {
+        if self.condition(node) == Condition::Crashed {
             return Ok(None);
         }
-        self.machines.read_clock(self.layout.nodes[node].1).map(Some)
+        let reading = self.machines.read_clock(self.host(node))?;
+        if reading.is_effective() {
+            let mut ledger = self.ledger();
+            visible(&clock_faults(&ledger, node)).for_each(|id| ledger.bit(id, node));
+        }
+        Ok(Some(reading))
     }
 
     /// Has the disks that a fault is aimed at misbehave as the ledger wants.
-    pub(super) fn spoil(&mut self, id: FaultId, effect: Effect, done: Outcome) -> Effect {
+    pub(super) fn spoil(&self, step: &Step, effect: Effect) -> Effect {
         let mut errors = Vec::new();
         let mut disk_count = 0;
-        for node in self.targets(id) {
-            let host = self.layout.nodes[node].1;
-            let faults: Vec<_> = self.disk_faults(node).into_iter().map(|(_, fault)| fault).collect();
-            match self.machines.set_disk(host, &faults) {
-                Ok(()) => disk_count += 1,
+        for (node, spoilt) in step.each(|node| self.spoil_one(step.id, node)) {
+            match spoilt {
+                Ok(spoilt) => disk_count += usize::from(spoilt),
                 Err(error) => errors.push(format!("{}: {error}", self.name(node))),
             }
         }
-        let hits = self.ledger.get(id).filter(|installed| installed.healing).map(|installed| installed.hits);
-        let took_effect = match hits {
-            None => json!({ "disks": disk_count }),
-            Some(hits) => {
-                let restarted = self.restart_ended(id, &mut errors);
-                json!({ "operations_hit": hits, "disks_restored": disk_count, "nodes_restarted": restarted })
-            }
-        };
+        if disk_count == 0 && errors.is_empty() {
+            return effect.skipped("it was healed before its turn came".to_owned());
+        }
         // Whether it does anything shows only in time.
-        let inert = hits.map_or(disk_count == 0, |hits| hits == 0);
-        effect.took(outcome(done, errors), took_effect, inert)
+        effect.took(outcome(Outcome::Installed, errors), json!({ "disks": disk_count }), disk_count == 0)
     }
 
-    /// A server that cannot write had better end, and whoever repairs its disk starts it again: the nodes for which this
-    /// was done.
-    pub(super) fn restart_ended(&mut self, id: FaultId, errors: &mut Vec<String>) -> Vec<String> {
-        let mut restarted = Vec::new();
-        for node in self.targets(id) {
-            let host = self.layout.nodes[node].1;
-            let rest = self.ledger.condition(node);
-            if rest > Condition::Paused || self.machines.process_count(host).unwrap_or(1) > 0 {
-                continue;
+    /// Whether the disk is to misbehave: the heal does not wait for its turn, and may have come first.
+    fn spoil_one(&self, id: FaultId, node: usize) -> Result<bool, HostsError> {
+        let runs = self.machines.process_count(self.host(node)).unwrap_or(1) > 0;
+        self.set_disk(node, |ledger| {
+            let wanted = ledger.get(id).is_some_and(|installed| !installed.healing);
+            if wanted {
+                ledger.reach(id, node);
             }
-            if rest == Condition::Paused {
-                self.owed.insert(node);
-                continue;
+            if wanted && runs {
+                ledger.ran(id, node);
             }
-            match self.machines.restart(host) {
-                Ok(()) => restarted.push(self.name(node).to_owned()),
+            wanted
+        })
+    }
+
+    /// Has the disks of a fault behave, but for what the others want, and starts the nodes that it has ended.
+    pub(super) fn mend(&self, step: &Step, effect: Effect) -> Effect {
+        let mended: Vec<_> = step.nodes().map(|node| (node, self.mend_one(step.id, node))).collect();
+        let restarted = step.each(|node| self.restart_ended(step.id, node));
+        let disk_count = mended.iter().filter(|(_, mended)| mended.is_ok()).count();
+        let hits = self.ledger().get(step.id).map_or(0, |installed| installed.hits.values().sum::<u64>());
+        let mut took_effect = json!({ "operations_hit": hits, "disks_restored": disk_count });
+        let mended = mended.into_iter().filter_map(|(node, mended)| Some((node, mended.err()?)));
+        let mut errors: Vec<_> = mended.map(|(node, error)| format!("{}: {error}", self.name(node))).collect();
+        errors.extend(self.tell_restarted(step.id, restarted, &mut took_effect));
+        effect.took(outcome(Outcome::Healed, errors), took_effect, hits == 0)
+    }
+
+    /// How often it hit operations is known only as long as the disk misbehaves.
+    fn mend_one(&self, id: FaultId, node: usize) -> Result<(), HostsError> {
+        let counted = self.machines.disk_hits(self.host(node));
+        self.set_disk(node, |ledger| {
+            let position = disk_faults(ledger, node).iter().position(|(of, _)| *of == id);
+            if let Some(hits) = position.and_then(|position| counted.get(position)) {
+                ledger.hit(id, node, *hits);
+            }
+            ledger.release(id, node);
+        })
+    }
+
+    /// Changes what is wanted of a node's disk, and has the disk be so. Others who do the same wait, as the last one to set
+    /// it must be the last one who looked.
+    fn set_disk<T>(&self, node: usize, change: impl FnOnce(&mut Ledger) -> T) -> Result<T, HostsError> {
+        let _one_at_a_time = lock(&self.nodes[node].disk);
+        let mut ledger = self.ledger();
+        let changed = change(&mut ledger);
+        let faults: Vec<_> = disk_faults(&ledger, node).into_iter().map(|(_, fault)| fault).collect();
+        drop(ledger);
+        self.machines.set_disk(self.host(node), &faults).map(|()| changed)
+    }
+
+    /// Says which nodes were started: those that the fault had ended, and those that another had. Returns what went wrong.
+    pub(super) fn tell_restarted(
+        &self,
+        id: FaultId,
+        restarted: Vec<(usize, Result<Option<FaultId>, HostsError>)>,
+        took_effect: &mut Json,
+    ) -> Vec<String> {
+        let (mut own, mut others, mut errors) = (Vec::new(), Map::new(), Vec::new());
+        for (node, restarted) in restarted {
+            match restarted {
+                Ok(Some(of)) if of == id => own.push(self.name(node)),
+                Ok(Some(of)) => drop(others.insert(self.name(node).to_owned(), json!(of))),
+                Ok(None) => {}
                 Err(error) => errors.push(format!("{}: {error}", self.name(node))),
             }
         }
-        restarted
+        took_effect["nodes_restarted"] = json!(own);
+        if !others.is_empty() {
+            took_effect["nodes_restarted_for"] = Json::Object(others);
+        }
+        errors
     }
+}
 
-    /// How often a fault of disks took effect so far.
-    pub(super) fn disk_hits(&self, id: FaultId) -> u64 {
-        let on_node = |node: &usize| {
-            let position = self.disk_faults(*node).iter().position(|(of, _)| *of == id)?;
-            self.machines.disk_hits(self.layout.nodes[*node].1).get(position).copied()
-        };
-        self.targets(id).iter().filter_map(on_node).sum()
-    }
+/// The faults of a node's clock that are in force, the first first.
+fn clock_faults(ledger: &Ledger, node: usize) -> Vec<(FaultId, ClockFault)> {
+    let of_clock = |(id, fault): (FaultId, &Fault)| match fault {
+        Fault::Clock { change, .. } => Some((id, *change)),
+        _ => None,
+    };
+    ledger.on_node(node).filter_map(of_clock).collect()
+}
 
-    fn disk_faults(&self, node: usize) -> Vec<(FaultId, DiskFault)> {
-        let of_disk = |(id, fault): (FaultId, &Fault)| match fault {
-            // Two that are alike are two all the same, each with its own count and draws.
-            Fault::Disk { misbehaves, .. } => {
-                let seed = misbehaves.seed ^ u64::from(id.0) << 32;
-                Some((id, DiskFault { seed, ..misbehaves.clone() }))
-            }
-            _ => None,
-        };
-        self.ledger.faults_on(node).filter_map(of_disk).collect()
-    }
+/// Those without which the clock would be another: a drift of a clock that stands still is not one of them.
+fn visible(wrongs: &[(FaultId, ClockFault)]) -> impl Iterator<Item = FaultId> {
+    let all = ClockFault::together(wrongs.iter().map(|(_, wrong)| wrong));
+    let without = |id| ClockFault::together(wrongs.iter().filter(move |(of, _)| *of != id).map(|(_, wrong)| wrong));
+    wrongs.iter().map(|(id, _)| *id).filter(move |id| without(*id) != all)
+}
 
-    pub(super) fn targets(&self, id: FaultId) -> Vec<usize> {
-        self.ledger.get(id).map(|installed| installed.targets.clone()).unwrap_or_default()
-    }
+fn disk_faults(ledger: &Ledger, node: usize) -> Vec<(FaultId, DiskFault)> {
+    let of_disk = |(id, fault): (FaultId, &Fault)| match fault {
+        // Two that are alike are two all the same, each with its own count and draws.
+        Fault::Disk { misbehaves, .. } => {
+            let seed = misbehaves.seed ^ u64::from(id.0) << 32;
+            Some((id, DiskFault { seed, ..misbehaves.clone() }))
+        }
+        _ => None,
+    };
+    ledger.on_node(node).filter_map(of_disk).collect()
 }
 
 pub(super) fn outcome(done: Outcome, errors: Vec<String>) -> Outcome {

@@ -1,39 +1,45 @@
 //! What nodes have kept: emptied or damaged while a fault holds them down, or set back when it is healed.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
 use super::devices::outcome;
 use super::effect::{Counts, Tally};
-use super::{Blow, Condition, Effect, FaultId, Injector, Machines, Outcome};
+use super::{Blow, Condition, Effect, FaultId, Injector, Machines, Outcome, Step};
 use crate::data::{Backup, Harm};
 use crate::disk::PowerCut;
 use crate::fault::Fault;
-use crate::hosts::{Crashed, HostsError};
+use crate::hosts::HostsError;
 
 const PAUSE: Blow = Blow { to: Condition::Paused, cut: PowerCut::DROP };
 const KILL: Blow = Blow { to: Condition::Killed, cut: PowerCut::DROP };
 
-impl<M: Machines> Injector<M> {
+impl<M: Machines + Sync> Injector<M> {
     /// Brings nodes down and spoils what they have kept.
-    pub(super) fn despoil(&mut self, id: FaultId, effect: Effect) -> Effect {
-        let Some(installed) = self.ledger.get(id) else { return effect };
-        let (fault, targets) = (installed.fault.clone(), installed.targets.clone());
-        let before = self.conditions.clone();
+    pub(super) fn despoil(&self, step: &Step, effect: Effect) -> Effect {
+        let Some(fault) = self.ledger().get(step.id).map(|installed| installed.fault.clone()) else { return effect };
         let mut tally = Tally::default();
-        for (node, struck) in targets.iter().zip(self.bring_down(&targets)) {
-            let result = struck.and_then(|counts| {
-                let harm = self.spoil_data(*node, &fault)?;
-                Ok(Counts { data: harm, ..counts })
-            });
-            tally.add(self.name(*node), ("was", before[*node]), result);
+        for (node, (was, despoilt)) in step.each(|node| self.despoil_one(step.id, node, &fault)) {
+            tally.add(self.name(node), ("was", was), despoilt);
         }
         let bit = tally.total.data.files > 0;
-        if bit {
-            self.ledger.bit(id);
-        }
         tally.effect(effect, Outcome::Installed, !bit)
+    }
+
+    fn despoil_one(&self, id: FaultId, node: usize, fault: &Fault) -> (Condition, Counted) {
+        self.ledger().reach(id, node);
+        let was = self.condition(node);
+        let despoilt = self.bring_down(node).and_then(|counts| {
+            let data = self.spoil_data(node, fault)?;
+            Ok(Counts { data, ..counts })
+        });
+        self.note_harm(id, node, &despoilt);
+        (was, despoilt)
+    }
+
+    fn note_harm(&self, id: FaultId, node: usize, done: &Counted) {
+        if done.as_ref().is_ok_and(|counts| counts.data.files > 0) {
+            self.ledger().bit(id, node);
+        }
     }
 
     fn spoil_data(&self, node: usize, fault: &Fault) -> Result<Harm, HostsError> {
@@ -45,37 +51,37 @@ impl<M: Machines> Injector<M> {
     }
 
     /// Takes backups of nodes, of all at about the same moment. They stand still meanwhile if they run.
-    pub(super) fn back_up(&mut self, id: FaultId, effect: Effect) -> Effect {
-        let targets = self.targets(id);
-        let running: Vec<usize> =
-            targets.iter().copied().filter(|node| self.conditions[*node] == Condition::Running).collect();
+    pub(super) fn back_up(&self, step: &Step, effect: Effect) -> Effect {
         let (mut errors, mut count) = (Vec::new(), 0);
-        for (node, still) in targets.iter().zip(self.hold_still(&targets)) {
-            match still.and_then(|()| self.back_up_one(*node)) {
-                Ok(backup) => {
-                    self.ledger.keep(id, *node, backup);
-                    count += 1;
-                }
-                Err(error) => errors.push(format!("{}: {error}", self.name(*node))),
+        for (node, (backup, awake)) in step.each(|node| self.back_up_one(step.id, node)) {
+            match backup {
+                Ok(()) => count += 1,
+                Err(error) => errors.push(format!("{}: {error}", self.name(node))),
             }
-        }
-        for node in running {
-            errors.extend(self.raise(node, self.ledger.condition(node)).err().map(|error| error.to_string()));
+            errors.extend(awake.err().map(|error| error.to_string()));
         }
         // What it does shows when it is healed.
         effect.took(outcome(Outcome::Installed, errors), json!({ "backups": count }), count == 0)
     }
 
-    /// Pauses nodes that are not down. One that is paused already may only be thought to be.
-    fn hold_still(&mut self, nodes: &[usize]) -> Vec<Result<(), HostsError>> {
-        let up: Vec<usize> = nodes.iter().copied().filter(|node| self.conditions[*node] <= Condition::Paused).collect();
-        let mut paused: BTreeMap<usize, _> = up.iter().copied().zip(self.lower(&up, &PAUSE)).collect();
-        nodes.iter().map(|node| paused.remove(node).map_or(Ok(()), |result| result.map(drop))).collect()
+    /// Whether the backup was taken, and whether a node that ran runs again.
+    fn back_up_one(&self, id: FaultId, node: usize) -> (Result<(), HostsError>, Result<(), HostsError>) {
+        self.ledger().reach(id, node);
+        let was = self.condition(node);
+        let backup = self.hold_still(node).and_then(|()| self.copy(node));
+        let backup = backup.map(|backup| self.ledger().keep(id, node, backup));
+        let awake = if was == Condition::Running { self.raise(node).map(drop) } else { Ok(()) };
+        (backup, awake)
     }
 
-    fn back_up_one(&self, node: usize) -> Result<Backup, HostsError> {
+    /// Pauses a node that is not down. One that is paused already may only be thought to be.
+    fn hold_still(&self, node: usize) -> Result<(), HostsError> {
+        if self.condition(node) <= Condition::Paused { self.lower(node, &PAUSE).map(drop) } else { Ok(()) }
+    }
+
+    fn copy(&self, node: usize) -> Result<Backup, HostsError> {
         let (host, dir) = self.place(node);
-        if self.conditions[node] > Condition::Paused && self.machines.process_count(host)? > 0 {
+        if self.condition(node) > Condition::Paused && self.machines.process_count(host)? > 0 {
             let what = "it should be down and is not".to_owned();
             return Err(HostsError::Host { host: self.name(node).to_owned(), what });
         }
@@ -83,48 +89,48 @@ impl<M: Machines> Injector<M> {
     }
 
     /// Restores nodes from their backups, and brings them up to where the other faults want them.
-    pub(super) fn roll_back(&mut self, id: FaultId, effect: Effect) -> Effect {
-        let targets = self.targets(id);
+    pub(super) fn roll_back(&self, step: &Step, effect: Effect) -> Effect {
         let mut tally = Tally::default();
-        let behind: Vec<usize> =
-            targets.iter().copied().filter(|node| self.ledger.backup(id, *node).is_some()).collect();
-        for (node, struck) in behind.iter().zip(self.bring_down(&behind)) {
-            let result = struck.and_then(|counts| Ok(Counts { data: self.roll_back_one(id, *node)?, ..counts }));
-            tally.add(self.name(*node), ("was", Condition::Killed), result);
-        }
-        if tally.total.data.files > 0 {
-            self.ledger.bit(id);
-        }
-        for node in targets {
-            let result = self.raise(node, self.ledger.condition(node));
-            tally.add(self.name(node), ("is", self.conditions[node]), result);
-        }
-        let inert = self.ledger.get(id).is_none_or(|installed| !installed.bit);
-        tally.effect(effect, Outcome::Healed, inert)
-    }
-
-    /// A backup is used once: a heal that is tried again must not set back what the node has done since.
-    fn roll_back_one(&mut self, id: FaultId, node: usize) -> Result<Harm, HostsError> {
-        let Some(backup) = self.ledger.backup(id, node).cloned() else { return Ok(Harm::default()) };
-        let (host, dir) = self.place(node);
-        let harm = self.machines.roll_back(host, dir, &backup)?;
-        self.ledger.used(id, node);
-        Ok(harm)
-    }
-
-    /// Kills what runs on these nodes; data must not be touched under a process. A node may only be thought to be down, when
-    /// what should have brought it there failed.
-    fn bring_down(&mut self, nodes: &[usize]) -> Vec<Result<Counts, HostsError>> {
-        let hosts: Vec<_> = nodes.iter().map(|node| self.layout.nodes[*node].1).collect();
-        let mut up = Vec::new();
-        for (node, host) in nodes.iter().zip(&hosts) {
-            if self.conditions[*node] < Condition::Killed || self.machines.process_count(*host).unwrap_or(1) > 0 {
-                self.conditions[*node] = self.conditions[*node].max(Condition::Killed);
-                up.push(*host);
+        for (node, (back, is, raised)) in step.each(|node| self.roll_back_one(step.id, node)) {
+            if let Some(back) = back {
+                tally.add(self.name(node), ("was", Condition::Killed), back);
             }
+            tally.add(self.name(node), ("is", is), raised);
         }
-        let mut struck = up.iter().zip(self.machines.strike(&up, &KILL)).collect::<BTreeMap<_, _>>();
-        let mut of = |host| struck.remove(host).unwrap_or_else(|| Ok(Crashed::default()));
-        hosts.iter().map(|host| of(host).map(|crashed| Counts::harm(Condition::Killed, &crashed))).collect()
+        let bit = self.ledger().has_bitten(step.id);
+        tally.effect(effect, Outcome::Healed, !bit)
+    }
+
+    /// What was restored, if anything, and what the node is and runs afterwards.
+    fn roll_back_one(&self, id: FaultId, node: usize) -> (Option<Counted>, Condition, Counted) {
+        self.ledger().release(id, node);
+        // A backup is used once: a heal that is tried again must not set back what the node has done since.
+        let backup = self.ledger().backup(id, node).cloned();
+        let back = backup.map(|backup| self.restore_data(id, node, &backup));
+        back.iter().for_each(|back| self.note_harm(id, node, back));
+        let raised = self.raise(node);
+        (back, self.condition(node), raised)
+    }
+
+    fn restore_data(&self, id: FaultId, node: usize, backup: &Backup) -> Counted {
+        let counts = self.bring_down(node)?;
+        let (host, dir) = self.place(node);
+        let data = self.machines.roll_back(host, dir, backup)?;
+        self.ledger().used(id, node);
+        Ok(Counts { data, ..counts })
+    }
+
+    /// Kills what runs on a node; data must not be touched under a process. A node may only be thought to be down, when
+    /// what should have brought it there failed.
+    fn bring_down(&self, node: usize) -> Counted {
+        let was = self.condition(node);
+        if was >= Condition::Killed && self.machines.process_count(self.host(node)).unwrap_or(1) == 0 {
+            return Ok(Counts::default());
+        }
+        self.now_is(node, was.max(Condition::Killed));
+        let struck = self.machines.strike(self.host(node), &KILL)?;
+        Ok(Counts::harm(Condition::Killed, &struck))
     }
 }
+
+type Counted = Result<Counts, HostsError>;

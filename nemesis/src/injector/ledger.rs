@@ -92,16 +92,38 @@ pub(super) struct Installed {
     pub links: Vec<(HostId, HostId)>,
     /// What its links had done before.
     pub before: LinkStats,
-    /// Whether it harmed a process or a machine.
-    pub bit: bool,
-    /// How often it hit operations of disks until its heal was begun.
-    pub hits: u64,
+    /// The nodes on which it is in force: its turn there has come, and that of its heal has not.
+    pub on: BTreeSet<usize>,
+    /// The nodes where it harmed a process or a machine.
+    pub bit: BTreeSet<usize>,
+    /// The nodes on which processes ran under it.
+    pub ran: BTreeSet<usize>,
+    /// How often it hit operations of the disks on which it is in force no more.
+    pub hits: BTreeMap<usize, u64>,
     /// What the processes of its nodes had used before it was installed.
     pub readings: BTreeMap<usize, ResourceReading>,
     /// Backups that it took and has not restored yet.
     pub backups: BTreeMap<usize, Backup>,
-    /// Whether its heal was begun: from then on it wants nothing, even if the heal has to be tried again.
+    /// Whether its heal was begun: from then on it wants nothing of links, and nothing new of nodes.
     pub healing: bool,
+}
+
+impl Installed {
+    pub fn new(fault: &Fault, targets: Vec<usize>, links: Vec<(HostId, HostId)>, before: LinkStats) -> Installed {
+        Installed {
+            fault: fault.clone(),
+            targets,
+            links,
+            before,
+            on: BTreeSet::new(),
+            bit: BTreeSet::new(),
+            ran: BTreeSet::new(),
+            hits: BTreeMap::new(),
+            readings: BTreeMap::new(),
+            backups: BTreeMap::new(),
+            healing: false,
+        }
+    }
 }
 
 impl Ledger {
@@ -171,32 +193,55 @@ impl Ledger {
         self.write_if_possible(&Record::Healed { id, outcome, took_effect });
     }
 
-    /// Notes that a fault harmed something.
-    pub(super) fn bit(&mut self, id: FaultId) {
-        if let Some(installed) = self.open.get_mut(&id) {
-            installed.bit = true;
-        }
+    /// The turn of a fault has come on a node: it is in force there.
+    pub(super) fn reach(&mut self, id: FaultId, node: usize) {
+        self.note(id, |installed| installed.on.insert(node));
     }
 
-    /// Notes how often a fault hit operations of disks.
-    pub(super) fn hit(&mut self, id: FaultId, hits: u64) {
-        if let Some(installed) = self.open.get_mut(&id) {
-            installed.hits = hits;
-        }
+    /// The turn of its heal has come: it wants nothing of this node any more, even if the heal has to be tried again.
+    pub(super) fn release(&mut self, id: FaultId, node: usize) {
+        self.note(id, |installed| installed.on.remove(&node));
+    }
+
+    /// Notes that a fault harmed something on a node.
+    pub(super) fn bit(&mut self, id: FaultId, node: usize) {
+        self.note(id, |installed| installed.bit.insert(node));
+    }
+
+    /// Whether it did, anywhere.
+    pub(super) fn has_bitten(&self, id: FaultId) -> bool {
+        self.get(id).is_some_and(|installed| !installed.bit.is_empty())
+    }
+
+    /// Notes that processes run on a node under a fault.
+    pub(super) fn ran(&mut self, id: FaultId, node: usize) {
+        self.note(id, |installed| installed.ran.insert(node));
+    }
+
+    /// Notes that processes run on a node, under all faults that are in force there.
+    pub(super) fn runs(&mut self, node: usize) {
+        self.open.values_mut().filter(|installed| installed.on.contains(&node)).for_each(|installed| {
+            installed.ran.insert(node);
+        });
+    }
+
+    /// Notes how often a fault hit operations of a disk.
+    pub(super) fn hit(&mut self, id: FaultId, node: usize, hits: u64) {
+        self.note(id, |installed| installed.hits.insert(node, hits));
+    }
+
+    fn note<T>(&mut self, id: FaultId, what: impl FnOnce(&mut Installed) -> T) {
+        self.open.get_mut(&id).map(what);
     }
 
     /// Notes the reading of a node before a fault is carried out.
     pub(super) fn first_reading(&mut self, id: FaultId, node: usize, reading: ResourceReading) {
-        if let Some(installed) = self.open.get_mut(&id) {
-            installed.readings.insert(node, reading);
-        }
+        self.note(id, |installed| installed.readings.insert(node, reading));
     }
 
     /// Keeps a backup until it is used.
     pub(super) fn keep(&mut self, id: FaultId, node: usize, backup: Backup) {
-        if let Some(installed) = self.open.get_mut(&id) {
-            installed.backups.insert(node, backup);
-        }
+        self.note(id, |installed| installed.backups.insert(node, backup));
     }
 
     pub(super) fn backup(&self, id: FaultId, node: usize) -> Option<&Backup> {
@@ -205,9 +250,7 @@ impl Ledger {
 
     /// A backup has been restored.
     pub(super) fn used(&mut self, id: FaultId, node: usize) {
-        if let Some(installed) = self.open.get_mut(&id) {
-            installed.backups.remove(&node);
-        }
+        self.note(id, |installed| installed.backups.remove(&node));
     }
 
     /// Whether this id was ever installed.
@@ -229,44 +272,41 @@ impl Ledger {
 
     /// What a link must be now.
     pub(super) fn link(&self, link: &(HostId, HostId)) -> Link {
-        let on_link = self.wanting().filter(|installed| installed.links.binary_search(link).is_ok());
+        let wanting = self.open.values().filter(|installed| !installed.healing);
+        let on_link = wanting.filter(|installed| installed.links.binary_search(link).is_ok());
         on_link.fold(Link::default(), |so_far, installed| so_far.and(installed.fault.link()))
     }
 
     /// What a node must be now.
     pub(super) fn condition(&self, node: usize) -> Condition {
-        self.on_node(node).filter_map(|installed| condition_of(&installed.fault)).max().unwrap_or(Condition::Running)
+        self.on_node(node).filter_map(|(_, fault)| condition_of(fault)).max().unwrap_or(Condition::Running)
     }
 
-    /// The faults that want something of a node, the first first.
-    pub(super) fn on_node(&self, node: usize) -> impl Iterator<Item = &Installed> {
-        self.wanting().filter(move |installed| installed.targets.contains(&node))
+    /// The faults that are in force on a node, the first first.
+    pub(super) fn on_node(&self, node: usize) -> impl Iterator<Item = (FaultId, &Fault)> {
+        let on_node = self.open.iter().filter(move |(_, installed)| installed.on.contains(&node));
+        on_node.map(|(id, installed)| (*id, &installed.fault))
     }
 
-    /// The same with their ids.
-    pub(super) fn faults_on(&self, node: usize) -> impl Iterator<Item = (FaultId, &Fault)> {
-        let wanting = self.open.iter().filter(|(_, installed)| !installed.healing);
-        wanting
-            .filter(move |(_, installed)| installed.targets.contains(&node))
-            .map(|(id, installed)| (*id, &installed.fault))
-    }
-
-    /// The faults whose heal was not begun.
-    fn wanting(&self) -> impl Iterator<Item = &Installed> {
-        self.open.values().filter(|installed| !installed.healing)
+    /// Whether a fault is in force on a node.
+    pub(super) fn is_on(&self, id: FaultId, node: usize) -> bool {
+        self.get(id).is_some_and(|installed| installed.on.contains(&node))
     }
 
     /// A fault that held a node down is about to be gone: those that hold it down from now on bite.
     pub(super) fn hand_over(&mut self, id: FaultId, node: usize) {
-        let Some(gone) = self.open.get(&id).filter(|gone| gone.bit || is_of_data(&gone.fault)) else { return };
+        let Some(gone) = self.open.get(&id) else { return };
+        if !gone.bit.contains(&node) && !is_of_data(&gone.fault) {
+            return;
+        }
         let (was, rest) = (condition_of(&gone.fault), self.condition(node));
         if rest == Condition::Running || was < Some(rest) {
             return;
         }
-        for heir in self.open.values_mut().filter(|installed| !installed.healing) {
+        for heir in self.open.values_mut().filter(|installed| installed.on.contains(&node)) {
             // Of faults of data it is the data that tells.
-            if !is_of_data(&heir.fault) && condition_of(&heir.fault) == Some(rest) && heir.targets.contains(&node) {
-                heir.bit = true;
+            if !is_of_data(&heir.fault) && condition_of(&heir.fault) == Some(rest) {
+                heir.bit.insert(node);
             }
         }
     }

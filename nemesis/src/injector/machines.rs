@@ -10,7 +10,8 @@ use crate::disk::{DiskFault, PowerCut};
 use crate::hosts::{Crashed, HostId, Hosts, HostsError, ResourceLimits, ResourceReading};
 use crate::wire::{Link, LinkStats};
 
-/// Hosts and the network between them, as far as faults are concerned. [`Hosts`] is the real one.
+/// Hosts and the network between them, as far as faults are concerned. [`Hosts`] is the real one. Each host is asked one
+/// thing at a time, its disk excepted; different hosts are asked side by side.
 pub trait Machines {
     /// Sets links, all at once.
     fn set_links(&self, links: &[(HostId, HostId, Link)]);
@@ -56,10 +57,16 @@ pub trait Machines {
     /// Makes the same what it was; its processes are down.
     fn roll_back(&self, host: HostId, dir: Option<&Path>, to: &Backup) -> Result<Harm, HostsError>;
 
-    /// Pauses, stops, kills or crashes several hosts, as nearly at once as can be; to make them `Running` does nothing. Returns
-    /// for each what was hit. Unless it is overridden, one comes after the other.
-    fn strike(&self, hosts: &[HostId], blow: &Blow) -> Vec<Result<Crashed, HostsError>> {
-        hosts.iter().map(|host| strike_one(self, *host, blow)).collect()
+    /// Pauses, stops, kills or crashes a host; to make it `Running` does nothing. Returns what was hit.
+    fn strike(&self, host: HostId, blow: &Blow) -> Result<Crashed, HostsError> {
+        let processes = match blow.to {
+            Condition::Running => Ok(0),
+            Condition::Paused => self.pause(host),
+            Condition::Stopped => self.stop(host),
+            Condition::Killed => self.kill(host),
+            Condition::Crashed => return self.crash(host, &blow.cut),
+        };
+        processes.map(|processes| Crashed { processes, ..Crashed::default() })
     }
 }
 
@@ -70,17 +77,6 @@ pub struct Blow {
     pub to: Condition,
     /// What a crash does to their disks.
     pub cut: PowerCut,
-}
-
-fn strike_one<M: Machines + ?Sized>(machines: &M, host: HostId, blow: &Blow) -> Result<Crashed, HostsError> {
-    let processes = match blow.to {
-        Condition::Running => Ok(0),
-        Condition::Paused => machines.pause(host),
-        Condition::Stopped => machines.stop(host),
-        Condition::Killed => machines.kill(host),
-        Condition::Crashed => return machines.crash(host, &blow.cut),
-    };
-    processes.map(|processes| Crashed { processes, ..Crashed::default() })
 }
 
 impl Machines for Hosts {
@@ -146,23 +142,6 @@ impl Machines for Hosts {
     }
     fn roll_back(&self, host: HostId, dir: Option<&Path>, to: &Backup) -> Result<Harm, HostsError> {
         data(self, host, dir)?.roll_back(to).map_err(|source| refused("roll back", dir, source))
-    }
-    /// A machine takes tens of milliseconds to die. In a row, the last would see all others gone.
-    fn strike(&self, hosts: &[HostId], blow: &Blow) -> Vec<Result<Crashed, HostsError>> {
-        let died = |_| Err(HostsError::Host { host: "?".to_owned(), what: "the injector's thread died".to_owned() });
-        std::thread::scope(|scope| {
-            let start = |host: &HostId| {
-                let host = *host;
-                std::thread::Builder::new().spawn_scoped(scope, move || strike_one(self, host, blow)).map_err(|_| host)
-            };
-            let started: Vec<_> = hosts.iter().map(start).collect();
-            let end = |thread: Result<std::thread::ScopedJoinHandle<'_, _>, HostId>| match thread {
-                Ok(thread) => thread.join().unwrap_or_else(died),
-                // There are no more threads to be had.
-                Err(host) => strike_one(self, host, blow),
-            };
-            started.into_iter().map(end).collect()
-        })
     }
 }
 
@@ -246,9 +225,6 @@ macro_rules! forward {
             }
             fn roll_back(&self, host: HostId, dir: Option<&Path>, to: &Backup) -> Result<Harm, HostsError> {
                 (**self).roll_back(host, dir, to)
-            }
-            fn strike(&self, hosts: &[HostId], blow: &Blow) -> Vec<Result<Crashed, HostsError>> {
-                (**self).strike(hosts, blow)
             }
         }
     )*};

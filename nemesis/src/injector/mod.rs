@@ -35,32 +35,56 @@
 //! An outcome is never "failed": a fault is installed, or skipped for a reason, or it is not known whether it took
 //! hold, and then it is healed like one that did.
 //!
-//! All calls block, for microseconds where only links change and for as long as a process takes to die or a machine to
-//! boot otherwise.
+//! # Nobody waits for another node
+//!
+//! A process that waits for a hung disk takes seconds to stop or to die, and a machine takes its time to boot. A [`Step`] is
+//! therefore begun first, and carried out on any thread afterwards. Begun, it is in the ledger and has its place in the row
+//! of each node that it is aimed at; it does its part on a node as soon as everything is over there that was begun before it.
+//!
+//! ```text
+//!   begun         1 pause n1 n2    2 cut n2    3 kill n1    4 kill n2    heal 3
+//!
+//!   links                          2
+//!   row of n1     1 ·············· hung ············ 1│ 3  heal 3
+//!   row of n2     1│                           4│
+//! ```
+//!
+//! So every node suffers what it would if all steps came one after the other, and only nodes do not wait for each other. A
+//! fault is in force on a node from its turn there to the turn of its heal. Links are set while the step is begun, and a
+//! disk is set right without waiting for a turn: whoever has to die first may be waiting for just that disk. The part of a
+//! step that ends last keeps its turn until the effect has been told, so that effects are told in the order of the rows.
 
 mod devices;
 mod effect;
 mod keeping;
 mod ledger;
+mod links;
 mod machines;
+mod nodes;
+mod owed;
 mod resources;
 mod sparing;
+mod step;
+mod touch;
+mod turns;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value as Json, json};
 
 pub use effect::{Effect, Outcome};
 pub use ledger::{Ledger, LedgerError, Record};
 pub use machines::{Blow, Machines};
+pub use step::Step;
 
-use crate::disk::PowerCut;
-use crate::fault::{Fault, LinkKind, links};
-use crate::hosts::{HostId, HostsError};
-use crate::wire::{Link, LinkStats};
-use effect::{Counts, Tally};
+use crate::fault::{self, Fault};
+use crate::hosts::HostId;
 use ledger::Installed;
+use step::Task;
+use touch::{Touch, condition_of, touch_of};
+use turns::{Ticket, Turns};
 
 /// One fault of a run, in the order of injection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -98,114 +122,107 @@ pub enum Condition {
 pub struct Injector<M> {
     machines: M,
     layout: Layout,
-    ledger: Ledger,
-    /// How far down each node is or may be, by position.
-    conditions: Vec<Condition>,
-    /// Nodes that ended for the sake of a disk that is healed by now, and could not be started because they were paused.
-    owed: BTreeSet<usize>,
+    /// Held for moments only, and never while a machine is asked for something that it may have to wait for.
+    ledger: Mutex<Ledger>,
+    nodes: Vec<Node>,
+}
+
+/// What is known of a node. It is changed by whoever has the turn.
+#[derive(Debug, Default)]
+struct Node {
+    turns: Arc<Turns>,
+    state: Mutex<State>,
+    /// Held while its disk is made to be as the ledger wants.
+    disk: Mutex<()>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    /// How far down it is or may be.
+    condition: Condition,
+    /// The fault that ended it, and that could not start it again when it was healed.
+    owed: Option<FaultId>,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State { condition: Condition::Running, owed: None }
+    }
 }
 
 impl<M: Machines> Injector<M> {
     /// Nothing is installed. The ledger is also written to this file, which is made anew.
     pub fn new(machines: M, layout: Layout, ledger: Option<&Path>) -> Result<Self, LedgerError> {
-        let nodes = layout.nodes.iter().map(|(name, host)| (*host, name.clone()));
+        let names = layout.nodes.iter().map(|(name, host)| (*host, name.clone()));
         let clients = layout.clients.iter().map(|host| (*host, "clients".to_owned()));
-        let ledger = Ledger::new(ledger, nodes.chain(clients).collect())?;
-        let conditions = vec![Condition::Running; layout.nodes.len()];
-        Ok(Injector { machines, layout, ledger, conditions, owed: BTreeSet::new() })
+        let ledger = Mutex::new(Ledger::new(ledger, names.chain(clients).collect())?);
+        let nodes = layout.nodes.iter().map(|_| Node::default()).collect();
+        Ok(Injector { machines, layout, ledger, nodes })
     }
 
-    /// Installs a fault. `targets` is what [`Fault::resolve`] returned just now; `id` comes from the
+    /// Writes down a fault that is about to be installed, and lines up for its nodes; one of links is installed at once.
+    /// `targets` is what [`Fault::resolve`] returned just now; `id` comes from the
     /// [`Driver`](crate::schedule::Driver) or from [`Injector::fresh_id`].
-    pub fn install(&mut self, id: FaultId, fault: &Fault, targets: &[usize]) -> Effect {
-        let targets: Vec<usize> = targets.iter().copied().filter(|node| *node < self.layout.nodes.len()).collect();
+    pub fn begin_install(&self, id: FaultId, fault: &Fault, targets: &[usize]) -> Step {
+        let targets: Vec<usize> = targets.iter().copied().filter(|node| *node < self.nodes.len()).collect();
         let effect = Effect::of(fault.name(), id, self.asked(fault, &targets));
-        if self.ledger.knows(id) {
-            return effect.skipped(format!("fault {} was installed before", id.0));
-        }
-        let installed = self.prepare(fault, targets);
+        let installed = self.prepare(fault, targets.clone());
         let touch = touch_of(fault);
-        match touch {
-            Touch::Links if installed.links.is_empty() => {
-                return effect.skipped("it touches no link of this cluster".to_owned());
-            }
-            Touch::Links => {}
-            _ if installed.targets.is_empty() => return effect.skipped("it hits no node of this cluster".to_owned()),
-            _ => {}
-        }
-        if let Err(error) = self.ledger.install(id, installed) {
-            return effect.skipped(error.to_string());
-        }
-        let effect = match touch {
-            Touch::Links => self.impair(id, effect),
-            Touch::Node(blow) => self.strike(id, &blow, effect),
-            Touch::Clock => self.wind(id, effect, Outcome::Installed),
-            Touch::Disk => self.spoil(id, effect, Outcome::Installed),
-            Touch::Resources => self.ration(id, effect, None),
-            Touch::Data => self.despoil(id, effect),
-            Touch::Backup => self.back_up(id, effect),
+        let nothing = match touch {
+            Touch::Links => installed.links.is_empty().then_some("it touches no link of this cluster"),
+            _ => targets.is_empty().then_some("it hits no node of this cluster"),
         };
-        self.ledger.installed(id, &effect);
-        effect
+        let mut ledger = self.ledger();
+        if ledger.knows(id) {
+            return Step::done(id, effect.skipped(format!("fault {} was installed before", id.0)));
+        }
+        if let Some(why) = nothing {
+            return Step::done(id, effect.skipped(why.to_owned()));
+        }
+        if let Err(error) = ledger.install(id, installed) {
+            return Step::done(id, effect.skipped(error.to_string()));
+        }
+        if touch != Touch::Links {
+            return Step::new(id, effect, Task::Install(touch), self.line_up(&targets));
+        }
+        let effect = self.impair(&ledger, id, effect);
+        ledger.installed(id, &effect);
+        Step::done(id, effect)
     }
 
-    /// Undoes a fault; links and nodes that another installed fault holds stay as that one wants them. Does nothing
-    /// when it is not installed.
-    pub fn heal(&mut self, id: FaultId) -> Effect {
-        let Some(installed) = self.ledger.get(id) else {
-            let reason = if self.ledger.knows(id) { "it is healed already" } else { "it was not installed" };
-            return Effect::of("heal", id, json!({ "heal": id })).skipped(reason.to_owned());
-        };
-        let mut asked = self.asked(&installed.fault, &installed.targets);
+    /// Lines up to undo a fault; one of links is undone at once. Links and nodes that another installed fault holds stay as
+    /// that one wants them. Does nothing when it is not installed.
+    pub fn begin_heal(&self, id: FaultId) -> Step {
+        let mut ledger = self.ledger();
+        let Some(installed) = ledger.get(id) else { return Step::done(id, not_there(&ledger, id)) };
+        let (touch, targets) = (touch_of(&installed.fault), installed.targets.clone());
+        let mut asked = self.asked(&installed.fault, &targets);
         asked["heal"] = json!(id);
         let effect = Effect::of("heal", id, asked);
-        let touch = touch_of(&installed.fault);
-        if !installed.healing {
-            self.look_back(id, touch);
+        ledger.heal(id);
+        if touch != Touch::Links {
+            return Step::new(id, effect, Task::Heal(touch), self.line_up(&targets));
         }
-        let so_far = (touch == Touch::Resources).then(|| self.look_at_resources(id));
-        self.ledger.heal(id);
-        let effect = match touch {
-            Touch::Links => self.restore(id, effect),
-            Touch::Node(_) | Touch::Data => self.revive(id, effect),
-            Touch::Clock => self.wind(id, effect, Outcome::Healed),
-            Touch::Disk => self.spoil(id, effect, Outcome::Healed),
-            Touch::Resources => self.ration(id, effect, so_far),
-            Touch::Backup => self.roll_back(id, effect),
-        };
-        self.ledger.healed(id, &effect);
-        effect
-    }
-
-    /// What a fault has done, as far as that is seen only while it is there. A heal that is tried again would find nothing.
-    fn look_back(&mut self, id: FaultId, touch: Touch) {
-        match touch {
-            Touch::Clock => self.look_at_clocks(id),
-            Touch::Disk => self.ledger.hit(id, self.disk_hits(id)),
-            Touch::Links | Touch::Node(_) | Touch::Resources | Touch::Data | Touch::Backup => {}
-        }
-    }
-
-    /// Undoes everything that is installed, the last first, whatever fails on the way.
-    pub fn heal_all(&mut self) -> Vec<(FaultId, Effect)> {
-        let ids: Vec<FaultId> = self.ledger.iter().map(|(id, _)| id).rev().collect();
-        ids.into_iter().map(|id| (id, self.heal(id))).collect()
+        let effect = self.restore(&ledger, id, effect);
+        ledger.healed(id, &effect);
+        Step::done(id, effect)
     }
 
     /// What is installed now, the first first: its id, the fault, the names of the nodes it is aimed at.
-    pub fn installed(&self) -> Vec<(FaultId, &Fault, Vec<&str>)> {
-        let names = |targets: &[usize]| targets.iter().map(|node| self.name(*node)).collect();
-        self.ledger.iter().map(|(id, installed)| (id, &installed.fault, names(&installed.targets))).collect()
+    pub fn installed(&self) -> Vec<(FaultId, Fault, Vec<String>)> {
+        let names = |targets: &[usize]| targets.iter().map(|node| self.name(*node).to_owned()).collect();
+        let ledger = self.ledger();
+        ledger.iter().map(|(id, installed)| (id, installed.fault.clone(), names(&installed.targets))).collect()
     }
 
     /// What the nemesis has made of each node, by position.
-    pub fn conditions(&self) -> &[Condition] {
-        &self.conditions
+    pub fn conditions(&self) -> Vec<Condition> {
+        (0..self.nodes.len()).map(|node| self.condition(node)).collect()
     }
 
     /// An id that was not used yet.
     pub fn fresh_id(&self) -> FaultId {
-        self.ledger.fresh_id()
+        self.ledger().fresh_id()
     }
 
     /// The machines.
@@ -213,13 +230,34 @@ impl<M: Machines> Injector<M> {
         &self.machines
     }
 
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    /// A place behind all that was begun so far.
+    fn line_up(&self, nodes: &[usize]) -> Vec<(usize, Ticket)> {
+        nodes.iter().map(|node| (*node, self.nodes[*node].turns.ticket())).collect()
+    }
+
+    fn condition(&self, node: usize) -> Condition {
+        lock(&self.nodes[node].state).condition
+    }
+
+    fn now_is(&self, node: usize, condition: Condition) {
+        lock(&self.nodes[node].state).condition = condition;
+    }
+
     fn name(&self, node: usize) -> &str {
         self.layout.nodes.get(node).map_or("?", |(name, _)| name)
     }
 
+    fn host(&self, node: usize) -> HostId {
+        self.layout.nodes[node].1
+    }
+
     /// A node's host, and where its data is.
     fn place(&self, node: usize) -> (HostId, Option<&Path>) {
-        let host = self.layout.nodes[node].1;
+        let host = self.host(node);
         (host, self.layout.data.get(&host).map(PathBuf::as_path))
     }
 
@@ -230,209 +268,90 @@ impl<M: Machines> Injector<M> {
 
     fn prepare(&self, fault: &Fault, targets: Vec<usize>) -> Installed {
         let nodes: Vec<HostId> = self.layout.nodes.iter().map(|(_, host)| *host).collect();
-        let links = links(fault, &targets, &nodes, &self.layout.clients);
+        let links = fault::links(fault, &targets, &nodes, &self.layout.clients);
         let before = self.stats(&links);
-        let (readings, backups) = (BTreeMap::new(), BTreeMap::new());
-        let fault = fault.clone();
-        Installed { fault, targets, links, before, readings, backups, bit: false, hits: 0, healing: false }
-    }
-
-    /// What these links have done, in all.
-    fn stats(&self, links: &[(HostId, HostId)]) -> LinkStats {
-        links.iter().map(|(from, to)| self.machines.stats(*from, *to)).fold(LinkStats::default(), LinkStats::plus)
-    }
-
-    /// Makes these links what the ledger wants them to be. Returns how many are.
-    fn set_links(&self, links: &[(HostId, HostId)]) -> usize {
-        let wanted: Vec<_> = links.iter().map(|link| (link.0, link.1, self.ledger.link(link))).collect();
-        self.machines.set_links(&wanted);
-        wanted.iter().filter(|(from, to, link)| self.machines.link(*from, *to) == *link).count()
-    }
-
-    /// Cuts the links of a fault that is in the ledger, or makes them worse.
-    fn impair(&mut self, id: FaultId, effect: Effect) -> Effect {
-        let Some(installed) = self.ledger.get(id) else { return effect };
-        let set_count = self.set_links(&installed.links);
-        let counted = if is_cut(&installed.fault) { "links_cut" } else { "links_impaired" };
-        let took_effect = json!({ counted: set_count });
-        match installed.links.len() - set_count {
-            0 => effect.took(Outcome::Installed, took_effect, false),
-            missing => {
-                let all = installed.links.len();
-                let reason = format!("{missing} of {all} links are not as asked for when read back");
-                effect.took(Outcome::Indeterminate(reason), took_effect, set_count == 0)
-            }
-        }
-    }
-
-    /// Makes the links of a fault what the others want them to be, and counts what it did to packets.
-    fn restore(&mut self, id: FaultId, effect: Effect) -> Effect {
-        let Some(installed) = self.ledger.get(id) else { return effect };
-        let set_count = self.set_links(&installed.links);
-        let still_wanted = installed.links.iter().filter(|link| self.ledger.link(link) != Link::default()).count();
-        let stats = self.stats(&installed.links).since(installed.before);
-        let packets = packets(&installed.fault, &stats);
-        let counted = if is_cut(&installed.fault) { "packets_dropped" } else { "packets_hit" };
-        let missing = installed.links.len() - set_count;
-        let restored = (installed.links.len() - still_wanted).saturating_sub(missing);
-        let mut took_effect = json!({ counted: packets, "links_restored": restored });
-        if packets == 0 {
-            // Whether there was anything to hit.
-            took_effect["packets_sent"] = json!(stats.sent);
-        }
-        if let Fault::Link { kind: LinkKind::Slow | LinkKind::Jitter | LinkKind::RateLimit, .. } = installed.fault {
-            took_effect["mean_delay_us"] = json!(stats.delay_us.checked_div(stats.delayed).unwrap_or(0));
-        }
-        match missing {
-            0 => effect.took(Outcome::Healed, took_effect, packets == 0),
-            _ => {
-                let reason = format!("{missing} links are not restored when read back");
-                effect.took(Outcome::Indeterminate(reason), took_effect, packets == 0)
-            }
-        }
-    }
-
-    /// Brings the targets of a fault that is in the ledger down to where it wants them, all at once.
-    fn strike(&mut self, id: FaultId, blow: &Blow, effect: Effect) -> Effect {
-        let Some(installed) = self.ledger.get(id) else { return effect };
-        let targets = installed.targets.clone();
-        let before = self.conditions.clone();
-        let (higher, lower): (Vec<usize>, Vec<usize>) = targets.iter().partition(|node| before[**node] < blow.to);
-        let mut tally = Tally::default();
-        for (node, result) in higher.iter().zip(self.lower(&higher, blow)) {
-            tally.add(self.name(*node), ("was", before[*node]), result);
-        }
-        for node in lower {
-            tally.add(self.name(node), ("was", before[node]), Ok(Counts::default()));
-        }
-        let bit = tally.total.is_harm();
-        if bit {
-            self.ledger.bit(id);
-        }
-        tally.effect(effect, Outcome::Installed, !bit)
-    }
-
-    /// Brings the targets of a fault up to where the other faults want them.
-    fn revive(&mut self, id: FaultId, effect: Effect) -> Effect {
-        let Some(installed) = self.ledger.get(id) else { return effect };
-        let bit = installed.bit;
-        let mut tally = Tally::default();
-        for node in installed.targets.clone() {
-            let result = self.raise(node, self.ledger.condition(node));
-            tally.add(self.name(node), ("is", self.conditions[node]), result);
-            self.ledger.hand_over(id, node);
-        }
-        tally.effect(effect, Outcome::Healed, !bit)
-    }
-
-    /// Does to nodes what makes them worse. The condition is noted first: after an error they may be that bad.
-    fn lower(&mut self, nodes: &[usize], blow: &Blow) -> Vec<Result<Counts, HostsError>> {
-        nodes.iter().for_each(|node| self.conditions[*node] = blow.to);
-        let hosts: Vec<HostId> = nodes.iter().map(|node| self.layout.nodes[*node].1).collect();
-        let results = self.machines.strike(&hosts, blow);
-        results.into_iter().map(|result| result.map(|crashed| Counts::harm(blow.to, &crashed))).collect()
-    }
-
-    /// Does to a node what makes it better, one step at a time, and counts what runs on it afterwards.
-    fn raise(&mut self, node: usize, to: Condition) -> Result<Counts, HostsError> {
-        let host = self.layout.nodes[node].1;
-        while self.conditions[node] > to {
-            self.conditions[node] = match self.conditions[node] {
-                Condition::Crashed => {
-                    self.machines.reboot(host)?;
-                    Condition::Killed
-                }
-                // Dead is dead: nothing is to be started that should be down.
-                Condition::Killed if to == Condition::Stopped => Condition::Stopped,
-                Condition::Killed | Condition::Stopped => {
-                    // Whoever was asked to end and has not ended by now does not end by itself.
-                    if self.conditions[node] == Condition::Stopped {
-                        self.machines.kill(host)?;
-                    }
-                    self.machines.restart(host)?;
-                    Condition::Running
-                }
-                Condition::Paused | Condition::Running => {
-                    self.machines.resume(host)?;
-                    Condition::Running
-                }
-            };
-        }
-        if to == Condition::Running && self.owed.contains(&node) {
-            if self.machines.process_count(host)? == 0 {
-                self.machines.restart(host)?;
-            }
-            self.owed.remove(&node);
-        }
-        // A node that was started while a pause lasts has to be stopped again.
-        let mut stopped = 0;
-        if self.conditions[node] < to {
-            for result in self.lower(&[node], &Blow { to, cut: PowerCut::DROP }) {
-                stopped += result?.processes_stopped;
-            }
-        }
-        let running = self.machines.process_count(host)?.saturating_sub(stopped);
-        Ok(Counts { processes_running: Some(running), processes_stopped: stopped, ..Counts::default() })
+        Installed::new(fault, targets, links, before)
     }
 }
 
-/// What a fault changes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Touch {
-    Links,
-    Node(Blow),
-    Clock,
-    Disk,
-    Resources,
-    /// What a node has kept, while it is down.
-    Data,
-    /// What a node has kept, when the fault is healed.
-    Backup,
-}
+impl<M: Machines + Sync> Injector<M> {
+    /// Installs a fault and waits until it is there.
+    pub fn install(&self, id: FaultId, fault: &Fault, targets: &[usize]) -> Effect {
+        self.carry_out(self.begin_install(id, fault, targets), |effect| effect)
+    }
 
-fn touch_of(fault: &Fault) -> Touch {
-    let node = |to| Touch::Node(Blow { to, cut: PowerCut::DROP });
-    match fault {
-        Fault::Pause { .. } => node(Condition::Paused),
-        Fault::Stop { .. } => node(Condition::Stopped),
-        Fault::Kill { .. } | Fault::CrashLoop { .. } => node(Condition::Killed),
-        Fault::Crash { .. } => node(Condition::Crashed),
-        Fault::PowerCut { cut, .. } => Touch::Node(Blow { to: Condition::Crashed, cut: *cut }),
-        Fault::Clock { .. } => Touch::Clock,
-        Fault::Disk { .. } => Touch::Disk,
-        Fault::Resources { .. } => Touch::Resources,
-        Fault::Wipe { .. } | Fault::FileDamage { .. } => Touch::Data,
-        Fault::Rollback { .. } => Touch::Backup,
-        Fault::PartitionOne { .. }
-        | Fault::PartitionHalves { .. }
-        | Fault::PartitionSide { .. }
-        | Fault::PartitionRing { .. }
-        | Fault::Bridge { .. }
-        | Fault::OneWay { .. }
-        | Fault::PartitionMatrix { .. }
-        | Fault::ClientsCut { .. }
-        | Fault::Link { .. } => Touch::Links,
+    /// Undoes a fault and waits until it is gone.
+    pub fn heal(&self, id: FaultId) -> Effect {
+        self.carry_out(self.begin_heal(id), |effect| effect)
+    }
+
+    /// Undoes everything that is installed, the last first, whatever fails on the way. What was begun before is waited for
+    /// on the nodes that it concerns.
+    pub fn heal_all(&self) -> Vec<(FaultId, Effect)> {
+        let ids: Vec<FaultId> = self.ledger().iter().map(|(id, _)| id).rev().collect();
+        let steps: Vec<_> = ids.into_iter().map(|id| (id, Mutex::new(Some(self.begin_heal(id))))).collect();
+        let carry_out = |(id, step): &(FaultId, Mutex<Option<Step>>)| {
+            let step = lock(step).take()?;
+            Some((*id, self.carry_out(step, |effect| effect)))
+        };
+        step::side_by_side(&steps, carry_out).into_iter().flatten().collect()
+    }
+
+    /// Does what was begun, on each node as soon as its turn there comes, and waits for the end. What comes after it on these
+    /// nodes waits at least on one of them until `told` returns.
+    pub fn carry_out<T>(&self, step: Step, told: impl FnOnce(Effect) -> T) -> T {
+        let effect = match step.task {
+            Task::Nothing => step.effect.clone(),
+            Task::Install(touch) => self.carry_out_install(&step, touch),
+            Task::Heal(touch) => self.carry_out_heal(&step, touch),
+        };
+        let told = told(effect);
+        drop(step);
+        told
+    }
+
+    fn carry_out_install(&self, step: &Step, touch: Touch) -> Effect {
+        let effect = step.effect.clone();
+        let effect = match touch {
+            Touch::Links => effect,
+            Touch::Node(blow) => self.strike(step, &blow, effect),
+            Touch::Clock => self.wind(step, effect, Outcome::Installed),
+            Touch::Disk => self.spoil(step, effect),
+            Touch::Resources => self.ration(step, effect),
+            Touch::Data => self.despoil(step, effect),
+            Touch::Backup => self.back_up(step, effect),
+        };
+        self.ledger().installed(step.id, &effect);
+        effect
+    }
+
+    fn carry_out_heal(&self, step: &Step, touch: Touch) -> Effect {
+        let effect = step.effect.clone();
+        let effect = match touch {
+            Touch::Links => effect,
+            Touch::Node(_) | Touch::Data => self.revive(step, effect),
+            Touch::Clock => self.wind(step, effect, Outcome::Healed),
+            Touch::Disk => self.mend(step, effect),
+            Touch::Resources => self.unration(step, effect),
+            Touch::Backup => self.roll_back(step, effect),
+        };
+        let mut ledger = self.ledger();
+        // Another heal may have been faster.
+        if ledger.get(step.id).is_none() {
+            return not_there(&ledger, step.id);
+        }
+        ledger.healed(step.id, &effect);
+        effect
     }
 }
 
-/// What a fault makes of a node; nothing when it leaves the node's processes alone.
-fn condition_of(fault: &Fault) -> Option<Condition> {
-    match touch_of(fault) {
-        Touch::Node(blow) => Some(blow.to),
-        Touch::Data => Some(Condition::Killed),
-        Touch::Links | Touch::Clock | Touch::Disk | Touch::Resources | Touch::Backup => None,
-    }
+/// The heal of a fault that is not installed.
+fn not_there(ledger: &Ledger, id: FaultId) -> Effect {
+    let reason = if ledger.knows(id) { "it is healed already" } else { "it was not installed" };
+    Effect::of("heal", id, json!({ "heal": id })).skipped(reason.to_owned())
 }
 
-/// Whether all that a fault does is to cut links.
-fn is_cut(fault: &Fault) -> bool {
-    fault.link().cut
-}
-
-/// To how many packets a fault of links did what it does.
-fn packets(fault: &Fault, stats: &LinkStats) -> u64 {
-    match fault {
-        Fault::Link { kind, .. } => kind.packets(stats),
-        _ => stats.cut,
-    }
+/// Nothing is left half-changed under these locks, so a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,6 +15,6 @@ impl<M: Machines> Injector<M> {
             Touch::Links => installed.links.iter().any(|(from, to)| hosts.contains(from) && hosts.contains(to)),
             _ => installed.targets.iter().any(|node| nodes.contains(node)),
         };
-        self.ledger.iter().rev().filter(|(_, installed)| harms(installed)).map(|(id, _)| id).collect()
+        self.ledger().iter().rev().filter(|(_, installed)| harms(installed)).map(|(id, _)| id).collect()
     }
 }

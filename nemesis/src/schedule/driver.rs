@@ -22,6 +22,8 @@ pub enum Due {
         step: usize,
         /// The fault; its roles are not looked up yet.
         fault: Fault,
+        /// When it was due, milliseconds.
+        due_ms: u64,
     },
     /// Undo this one.
     Heal {
@@ -29,6 +31,8 @@ pub enum Due {
         id: FaultId,
         /// Position of the step that injected it.
         step: usize,
+        /// When that was due, milliseconds.
+        due_ms: u64,
     },
 }
 
@@ -105,10 +109,10 @@ impl Driver {
             }
         }
         let mut due = Vec::new();
-        while let Some(what) = self.next_due() {
+        while let Some((due_ms, what)) = self.next_due() {
             match what {
-                Next::Heal(id) => due.extend(self.heal(id)),
-                Next::Step(position) => self.fire(position, &observed, &mut due),
+                Next::Heal(id) => due.extend(self.heal(id, due_ms)),
+                Next::Step(position) => self.fire(position, due_ms, &observed, &mut due),
             }
         }
         due
@@ -143,19 +147,19 @@ impl Driver {
     /// Ends the schedule: what must be healed, the last first. Nothing is due afterwards.
     pub fn stop(&mut self) -> Vec<Due> {
         self.stopped = true;
-        self.heal_all()
+        self.heal_all(self.now_ms)
     }
 
     /// The earliest thing that is due by now; a heal before a step of the same moment.
-    fn next_due(&self) -> Option<Next> {
+    fn next_due(&self) -> Option<(u64, Next)> {
         let heals = self.out.iter().filter_map(|(id, out)| out.heal_ms.map(|ms| (ms, 0, Next::Heal(*id))));
         let steps = self.waits.iter().enumerate();
         let steps = steps.filter_map(|(position, wait)| wait.next_ms().map(|ms| (ms, 1, Next::Step(position))));
         let due = heals.chain(steps).filter(|(ms, ..)| *ms <= self.now_ms);
-        due.min_by_key(|(ms, rank, next)| (*ms, *rank, *next)).map(|(.., next)| next)
+        due.min_by_key(|(ms, rank, next)| (*ms, *rank, *next)).map(|(ms, _, next)| (ms, next))
     }
 
-    fn fire(&mut self, position: usize, observed: &Observed, due: &mut Vec<Due>) {
+    fn fire(&mut self, position: usize, due_ms: u64, observed: &Observed, due: &mut Vec<Due>) {
         let now_ms = self.now_ms;
         let Some(wait) = self.waits.get_mut(position) else { return };
         wait.fired(now_ms);
@@ -170,13 +174,13 @@ impl Driver {
                 self.next_id += 1;
                 let heal_ms = for_ms.map(|ms| now_ms.saturating_add(ms));
                 self.out.insert(id, Out { step: position, heal_ms, until });
-                due.push(Due::Inject { id, step: position, fault });
+                due.push(Due::Inject { id, step: position, fault, due_ms });
             }
-            Action::Heal(Heal::All) => due.extend(self.heal_all()),
+            Action::Heal(Heal::All) => due.extend(self.heal_all(due_ms)),
             Action::Heal(Heal::Step(step)) => {
                 let ids: Vec<_> =
                     self.out.iter().rev().filter(|(_, out)| out.step == step).map(|(id, _)| *id).collect();
-                due.extend(ids.into_iter().filter_map(|id| self.heal(id)));
+                due.extend(ids.into_iter().filter_map(|id| self.heal(id, due_ms)));
             }
         }
         self.note(position, Moment::Begin);
@@ -188,15 +192,15 @@ impl Driver {
         self.waits.iter_mut().filter(|wait| wait.watch.waits_for(step, moment)).for_each(|wait| wait.met(now_ms));
     }
 
-    fn heal(&mut self, id: FaultId) -> Option<Due> {
+    fn heal(&mut self, id: FaultId, due_ms: u64) -> Option<Due> {
         let step = self.out.remove(&id)?.step;
         self.note(step, Moment::End);
-        Some(Due::Heal { id, step })
+        Some(Due::Heal { id, step, due_ms })
     }
 
-    fn heal_all(&mut self) -> Vec<Due> {
+    fn heal_all(&mut self, due_ms: u64) -> Vec<Due> {
         let ids: Vec<_> = self.out.keys().rev().copied().collect();
-        ids.into_iter().filter_map(|id| self.heal(id)).collect()
+        ids.into_iter().filter_map(|id| self.heal(id, due_ms)).collect()
     }
 }
 

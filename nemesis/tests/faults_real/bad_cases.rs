@@ -35,14 +35,14 @@ fn who_ends_by_itself_is_not_started(rung: Rung) {
         Fault::Pause { target: node(1) },
     ] {
         let cluster = mortals(rung);
-        let mut injector = cluster.injector();
-        let (id, _) = cluster.install(&mut injector, &fault);
+        let injector = cluster.injector();
+        let (id, _) = cluster.install(&injector, &fault);
         fs::write(cluster.data(0).join("end"), "").expect("a word");
         let exit = cluster.lab.wait_exit(0);
         assert_eq!((exit.code, exit.main, exit.expected), (Some(3), true, false), "nobody asked it to: {fault}");
         assert_eq!(injector.heal(id).outcome, Outcome::Healed);
         assert_eq!(cluster.lab.hosts.process_count(HostId(0)).expect("a count"), 0, "nobody started it: {fault}");
-        let (again, killed) = cluster.install(&mut injector, &Fault::Kill { target: node(0) });
+        let (again, killed) = cluster.install(&injector, &Fault::Kill { target: node(0) });
         assert!(killed.inert, "there was nothing to kill");
         fs::remove_file(cluster.data(0).join("end")).expect("forgotten");
         assert_eq!(count(&injector.heal(again), "processes_running"), 1, "whoever heals a kill starts the node");
@@ -69,11 +69,11 @@ fn everything() -> Vec<Fault> {
 
 fn every_fault_on_a_node_that_is_down(rung: Rung) {
     let cluster = Cluster::new(rung, 2);
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     for down in [Fault::Kill { target: node(0) }, Fault::Crash { target: node(0) }] {
         for fault in everything() {
-            let (first, _) = cluster.install(&mut injector, &down);
-            let (id, installed) = cluster.install(&mut injector, &fault);
+            let (first, _) = cluster.install(&injector, &down);
+            let (id, installed) = cluster.install(&injector, &fault);
             assert_eq!(installed.outcome, Outcome::Installed, "{fault} under {down}: {}", installed.to_json());
             assert!(
                 installed.inert
@@ -91,11 +91,11 @@ fn every_fault_on_a_node_that_is_down(rung: Rung) {
 
 fn everything_is_healed_while_a_node_is_down(rung: Rung) {
     let cluster = Cluster::new(rung, 2);
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     let mut faults = everything();
     faults.insert(3, Fault::Crash { target: Target::All });
     for fault in &faults {
-        cluster.install(&mut injector, fault);
+        cluster.install(&injector, fault);
     }
     assert_eq!(injector.installed().len(), faults.len());
     // Not in the order of the stack.
@@ -111,7 +111,7 @@ fn everything_is_healed_while_a_node_is_down(rung: Rung) {
     assert!(!reading.processes[0].memory.lowered && !reading.processes[0].descriptors.lowered);
     cluster.only_silent(&std::collections::BTreeSet::new());
     let jump = Fault::Clock { target: node(0), change: ClockFault::Freeze };
-    let (id, refused) = cluster.install(&mut injector, &jump);
+    let (id, refused) = cluster.install(&injector, &jump);
     assert!(matches!(refused.outcome, Outcome::Indeterminate(_)) && refused.inert, "these hosts have no clocks");
     drop(injector.heal(id));
 }

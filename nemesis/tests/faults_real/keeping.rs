@@ -49,7 +49,7 @@ fn kept(cluster: &Cluster, node: usize) -> u64 {
 }
 
 /// Heals, and returns how many numbers the node then finds, and how many of them are right.
-fn found(cluster: &Cluster, injector: &mut Injector<&nemesis::hosts::Hosts>, id: FaultId) -> (u64, u64) {
+fn found(cluster: &Cluster, injector: &Injector<&nemesis::hosts::Hosts>, id: FaultId) -> (u64, u64) {
     let before = cluster.lab.said(0).len();
     let healed = injector.heal(id);
     assert_eq!((&healed.outcome, healed.inert), (&Outcome::Healed, false), "{}", healed.to_json());
@@ -60,61 +60,61 @@ fn found(cluster: &Cluster, injector: &mut Injector<&nemesis::hosts::Hosts>, id:
 }
 
 fn a_wiped_node_starts_empty(cluster: &Cluster) {
-    let mut injector = cluster.injector();
-    let (id, installed) = cluster.install(&mut injector, &Fault::Wipe { target: node(0) });
+    let injector = cluster.injector();
+    let (id, installed) = cluster.install(&injector, &Fault::Wipe { target: node(0) });
     let lost = (count(&installed, "processes_killed"), count(&installed, "files_harmed"), installed.inert);
     assert_eq!(lost, (1, 1, false), "{}", installed.to_json());
     assert!(count(&installed, "bytes_harmed") >= 40);
     assert_eq!(installed.took_effect["harmed"], installed.took_effect["nodes"]["n1"]["harmed"]);
     let other = kept(cluster, 1);
     wait_until("the other", || kept(cluster, 1) > other + 3);
-    assert_eq!(found(cluster, &mut injector, id), (0, 0));
+    assert_eq!(found(cluster, &injector, id), (0, 0));
     assert!(!cluster.lab.said(0).contains("refused"), "it can write");
-    let (again, second) = cluster.install(&mut injector, &Fault::Wipe { target: Target::Nodes(vec![0]) });
+    let (again, second) = cluster.install(&injector, &Fault::Wipe { target: Target::Nodes(vec![0]) });
     assert!(!second.inert && !injector.heal(again).inert);
 }
 
 fn a_rollback_forgets(cluster: &Cluster) {
-    let mut injector = cluster.injector();
-    let (id, installed) = cluster.install(&mut injector, &Fault::Rollback { target: node(0) });
+    let injector = cluster.injector();
+    let (id, installed) = cluster.install(&injector, &Fault::Rollback { target: node(0) });
     assert_eq!((&installed.outcome, count(&installed, "backups")), (&Outcome::Installed, 1));
     let at_backup = kept(cluster, 0);
     wait_until("more numbers", || kept(cluster, 0) >= at_backup + 20);
-    let (found, right) = found(cluster, &mut injector, id);
+    let (found, right) = found(cluster, &injector, id);
     // What was said a moment after the backup may have been written a moment before it.
     assert!((at_backup - 1..=at_backup + 3).contains(&found), "{found} of {at_backup}");
     assert_eq!(right, found);
 }
 
 fn damage_is_found(cluster: &Cluster) {
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     wait_until("two chunks", || kept(cluster, 0) >= 130);
     for (kind, count_of) in [(DamageKind::FlipBits, 3), (DamageKind::CopyChunks, 2), (DamageKind::Truncate, 1)] {
         let damage = FileDamage { kind, path: Some("lo?".to_owned()), count: count_of, seed: 5 };
-        let (id, installed) = cluster.install(&mut injector, &Fault::FileDamage { target: node(0), damage });
+        let (id, installed) = cluster.install(&injector, &Fault::FileDamage { target: node(0), damage });
         assert_eq!((count(&installed, "files_harmed"), installed.inert), (1, false), "{}", installed.to_json());
         let before = kept(cluster, 0);
-        let (found, right) = found(cluster, &mut injector, id);
+        let (found, right) = found(cluster, &injector, id);
         match kind {
             DamageKind::Truncate => assert!(found < before, "{found} of {before}"),
             _ => assert!(found >= before && right < found, "{right} of {found} right, {before} kept"),
         }
     }
     let nowhere = FileDamage { kind: DamageKind::FlipBits, path: Some("no such file".to_owned()), count: 3, seed: 5 };
-    let (id, installed) = cluster.install(&mut injector, &Fault::FileDamage { target: node(0), damage: nowhere });
+    let (id, installed) = cluster.install(&injector, &Fault::FileDamage { target: node(0), damage: nowhere });
     assert!(installed.inert && injector.heal(id).inert);
 }
 
 fn data_can_be_lost_while_the_machine_is_gone(cluster: &Cluster) {
-    let mut injector = cluster.injector();
-    let (rollback, _) = cluster.install(&mut injector, &Fault::Rollback { target: node(0) });
-    let (crash, _) = cluster.install(&mut injector, &Fault::Crash { target: node(0) });
-    let (wipe, installed) = cluster.install(&mut injector, &Fault::Wipe { target: node(0) });
+    let injector = cluster.injector();
+    let (rollback, _) = cluster.install(&injector, &Fault::Rollback { target: node(0) });
+    let (crash, _) = cluster.install(&injector, &Fault::Crash { target: node(0) });
+    let (wipe, installed) = cluster.install(&injector, &Fault::Wipe { target: node(0) });
     assert_eq!((count(&installed, "files_harmed"), installed.inert), (1, false));
     let healed = injector.heal(rollback);
     assert_eq!((&healed.outcome, healed.inert), (&Outcome::Healed, false), "the backup is back");
     injector.heal(crash);
     assert_eq!(cluster.lab.hosts.process_count(HostId(0)).expect("a count"), 0, "until the wipe is healed too");
-    let (found, right) = found(cluster, &mut injector, wipe);
+    let (found, right) = found(cluster, &injector, wipe);
     assert!(found >= 5 && right == found, "{right} of {found}");
 }

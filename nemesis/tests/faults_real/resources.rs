@@ -45,7 +45,7 @@ fn share(cluster: &Cluster, window: Duration) -> f64 {
     100.0 * (after.cpu_ms - before.cpu_ms) as f64 / (after.wall_ms - before.wall_ms) as f64
 }
 
-fn install(cluster: &Cluster, injector: &mut Injector<&Hosts>, fault: &Fault) -> nemesis::injector::FaultId {
+fn install(cluster: &Cluster, injector: &Injector<&Hosts>, fault: &Fault) -> nemesis::injector::FaultId {
     let (id, installed) = cluster.install(injector, fault);
     assert_eq!(installed.outcome, Outcome::Installed, "{}", installed.to_json());
     id
@@ -54,9 +54,9 @@ fn install(cluster: &Cluster, injector: &mut Injector<&Hosts>, fault: &Fault) ->
 fn a_throttled_node_runs_its_share(rung: Rung) {
     let cluster = playing(rung, "burn");
     wait_until("fire", || cluster.last(0, "burning").is_some());
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     let free = share(&cluster, Duration::from_millis(300));
-    let (id, installed) = cluster.install(&mut injector, &shortage(Shortage::Cpu { percent: 10 }));
+    let (id, installed) = cluster.install(&injector, &shortage(Shortage::Cpu { percent: 10 }));
     assert_eq!((count(&installed, "processes_throttled"), installed.inert), (1, false));
     let throttled = share(&cluster, Duration::from_millis(1_500));
     // One more step of the kernel's account, and one more turn.
@@ -74,23 +74,23 @@ fn a_throttled_node_runs_its_share(rung: Rung) {
 
 fn a_throttle_goes_on_through_kill_pause_and_crash(rung: Rung) {
     let cluster = playing(rung, "burn");
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     let throttle = shortage(Shortage::Cpu { percent: 10 });
-    let id = install(&cluster, &mut injector, &throttle);
+    let id = install(&cluster, &injector, &throttle);
     for down in [Fault::Kill { target: node(0) }, Fault::Crash { target: node(0) }] {
-        let down = install(&cluster, &mut injector, &down);
+        let down = install(&cluster, &injector, &down);
         let healed = injector.heal(down);
         assert_eq!((&healed.outcome, count(&healed, "processes_running")), (&Outcome::Healed, 1));
         // Long enough that the turn in which it started, and a step of the kernel's account, weigh little.
         let share = share(&cluster, Duration::from_millis(1_500));
         assert!(share < 15.0, "the next process is throttled too: {share} %");
     }
-    let pause = install(&cluster, &mut injector, &Fault::Pause { target: node(0) });
+    let pause = install(&cluster, &injector, &Fault::Pause { target: node(0) });
     assert_eq!(share(&cluster, Duration::from_millis(200)), 0.0);
     assert_eq!(injector.heal(id).outcome, Outcome::Healed);
     assert_eq!((reading(&cluster).stopped, injector.conditions()[0]), (1, Condition::Paused), "still paused");
     assert_eq!(share(&cluster, Duration::from_millis(200)), 0.0);
-    let (id, idle) = cluster.install(&mut injector, &throttle);
+    let (id, idle) = cluster.install(&injector, &throttle);
     assert!(idle.inert, "what does not move is not throttled: {}", idle.to_json());
     assert_eq!(share(&cluster, Duration::from_millis(200)), 0.0, "a throttle wakes nobody");
     let healed = injector.heal(pause);
@@ -108,12 +108,12 @@ fn programs_are_followed_while_their_node_is_throttled(rung: Rung) {
     let process = lab.process(0, &["start", "0"]);
     lab.hosts.spawn(HostId(0), process).expect("a process");
     let cluster = Cluster { lab, node_count: 1 };
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     wait_until("programs", || cluster.last(0, "started") >= Some(3));
     for percent in [5, 50, 90] {
-        let id = install(&cluster, &mut injector, &shortage(Shortage::Cpu { percent }));
+        let id = install(&cluster, &injector, &shortage(Shortage::Cpu { percent }));
         let jump = Fault::Clock { target: node(0), change: ClockFault::Jump { by_ms: 60_000 } };
-        let (jump, installed) = cluster.install(&mut injector, &jump);
+        let (jump, installed) = cluster.install(&injector, &jump);
         assert!(!installed.inert, "{}", installed.to_json());
         let before = cluster.last(0, "started").unwrap_or(0);
         wait_until("more programs", || cluster.last(0, "started") >= Some(before + 10));
@@ -129,11 +129,11 @@ fn programs_are_followed_while_their_node_is_throttled(rung: Rung) {
 
 fn memory_and_descriptors_are_refused(rung: Rung) {
     let cluster = playing(rung, "grab");
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     wait_until("plenty", || cluster.last(0, "memory") == Some(1) && cluster.last(0, "descriptors") == Some(24));
     let had = reading(&cluster).processes[0];
-    let memory = limit_memory(&cluster, &mut injector);
-    let files = install(&cluster, &mut injector, &shortage(Shortage::Descriptors { headroom: 7 }));
+    let memory = limit_memory(&cluster, &injector);
+    let files = install(&cluster, &injector, &shortage(Shortage::Descriptors { headroom: 7 }));
     wait_until("a refusal of descriptors", || cluster.last(0, "descriptors").is_some_and(|got| got < 24));
     let now = reading(&cluster).processes[0];
     assert!(now.memory.lowered && now.descriptors.lowered);
@@ -150,7 +150,7 @@ fn memory_and_descriptors_are_refused(rung: Rung) {
 
 /// Limits the memory of a node so that it is refused some. A limit is relative to what its process has at that moment: one
 /// that was read while it held what it grabs is lifted, and another is set.
-fn limit_memory(cluster: &Cluster, injector: &mut Injector<&Hosts>) -> FaultId {
+fn limit_memory(cluster: &Cluster, injector: &Injector<&Hosts>) -> FaultId {
     let deadline = Instant::now() + DEADLINE;
     loop {
         let id = install(cluster, injector, &shortage(Shortage::Memory { headroom: 4 << 20 }));
@@ -167,13 +167,13 @@ fn limit_memory(cluster: &Cluster, injector: &mut Injector<&Hosts>) -> FaultId {
 
 fn a_limit_goes_on_through_kill_and_crash(rung: Rung) {
     let cluster = playing(rung, "grab");
-    let mut injector = cluster.injector();
+    let injector = cluster.injector();
     wait_until("plenty", || cluster.last(0, "memory") == Some(1));
     let had = reading(&cluster).processes[0].memory.limit;
-    let id = limit_memory(&cluster, &mut injector);
+    let id = limit_memory(&cluster, &injector);
     let limit = reading(&cluster).processes[0].memory.limit;
     for down in [Fault::Kill { target: node(0) }, Fault::Crash { target: node(0) }] {
-        let down = install(&cluster, &mut injector, &down);
+        let down = install(&cluster, &injector, &down);
         injector.heal(down);
         let before = cluster.lab.said(0).len();
         wait_until("a refusal", || cluster.lab.said(0)[before..].contains("memory 0\n"));
@@ -186,9 +186,9 @@ fn a_limit_goes_on_through_kill_and_crash(rung: Rung) {
 
 fn a_limit_meets_the_next_process(rung: Rung) {
     let cluster = playing(rung, "grab");
-    let mut injector = cluster.injector();
-    let kill = install(&cluster, &mut injector, &Fault::Kill { target: node(0) });
-    let (id, installed) = cluster.install(&mut injector, &shortage(Shortage::Descriptors { headroom: 3 }));
+    let injector = cluster.injector();
+    let kill = install(&cluster, &injector, &Fault::Kill { target: node(0) });
+    let (id, installed) = cluster.install(&injector, &shortage(Shortage::Descriptors { headroom: 3 }));
     assert_eq!((installed.inert, count(&installed, "processes_limited")), (true, 0));
     let began = Instant::now();
     injector.heal(kill);
@@ -197,8 +197,8 @@ fn a_limit_meets_the_next_process(rung: Rung) {
     assert!(!injector.heal(id).inert, "it bit in the end");
     wait_until("descriptors", || cluster.last(0, "descriptors") == Some(24));
     let all = Fault::Resources { target: Target::All, shortage: Shortage::Cpu { percent: 50 } };
-    let crash = install(&cluster, &mut injector, &Fault::Crash { target: node(0) });
-    let (id, installed) = cluster.install(&mut injector, &all);
+    let crash = install(&cluster, &injector, &Fault::Crash { target: node(0) });
+    let (id, installed) = cluster.install(&injector, &all);
     assert_eq!((installed.inert, &installed.took_effect["nodes"]["n1"]["is"]), (true, &"crashed".into()));
     assert!(injector.heal(id).inert);
     injector.heal(crash);

@@ -351,7 +351,7 @@ fn the_injector_counts_what_it_hit(rung: Rung) {
     lab.start(&["keep"]);
     lab.wait_count("other fsync ok", 3);
     let layout = Layout { nodes: vec![("n1".to_owned(), HOST)], ..Layout::default() };
-    let mut injector = Injector::new(&lab.hosts, layout, None).unwrap();
+    let injector = Injector::new(&lab.hosts, layout, None).unwrap();
     let fault = |misbehaves| Fault::Disk { target: Target::Node(0), misbehaves };
     let slow = DiskFault::new(Effect::Delay { us: 150_000, jitter_us: 0 }).on(&[Operation::Fsync]).at("wal");
     let ids = [fault(eio(&[Operation::Fsync]).at("table")), fault(slow)].map(|fault| {

@@ -2,9 +2,9 @@
 
 #![allow(dead_code)]
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard};
 
 use nemesis::clock::{ClockReading, Coverage, ProcessClock, Skew, Variant};
 use nemesis::data::{Backup, FileDamage, Harm};
@@ -14,9 +14,12 @@ use nemesis::hosts::{Crashed, HostId, HostsError, ProcessResources, ResourceLimi
 use nemesis::injector::{Effect, FaultId, Injector, Layout, Machines};
 use nemesis::wire::{Link, LinkStats};
 
-/// A machine, its processes, and what was done to them.
+/// Machines, their processes, and what was done to them.
 #[derive(Default)]
-pub struct Fake(RefCell<State>);
+pub struct Fake {
+    state: Mutex<State>,
+    changed: Condvar,
+}
 
 #[derive(Default)]
 struct State {
@@ -32,7 +35,9 @@ struct State {
     /// What each node has kept.
     data: BTreeMap<HostId, String>,
     refuses: BTreeSet<&'static str>,
-    done: Vec<String>,
+    /// Hosts that answer nothing, and how many questions wait there.
+    hung: BTreeMap<HostId, usize>,
+    done: BTreeMap<HostId, Vec<String>>,
     watched: Option<PathBuf>,
 }
 
@@ -47,23 +52,23 @@ impl Fake {
     pub fn new(node_count: usize) -> Fake {
         let fake = Fake::default();
         let running = (0..node_count).map(|node| (HostId(node), Processes { count: 1, stopped: false }));
-        fake.0.borrow_mut().processes = running.collect();
+        fake.state().processes = running.collect();
         fake
     }
 
     /// From now on these calls fail.
     pub fn refuse(&self, calls: &[&'static str]) {
-        self.0.borrow_mut().refuses = calls.iter().copied().collect();
+        self.state().refuses = calls.iter().copied().collect();
     }
 
     /// From now on [`Fake::done`] tells after how many lines of this file each thing was done.
     pub fn watch(&self, file: &Path) {
-        self.0.borrow_mut().watched = Some(file.to_owned());
+        self.state().watched = Some(file.to_owned());
     }
 
     /// Sends a packet over every link between the first `count` hosts.
     pub fn chatter(&self, count: usize) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         for ((from, to), link) in state.links.clone() {
             if from.0 < count && to.0 < count {
                 let stats = state.stats.entry((from, to)).or_default();
@@ -76,12 +81,12 @@ impl Fake {
 
     /// What this node's clock is set to.
     pub fn clock(&self, node: usize) -> Skew {
-        self.0.borrow().clocks.get(&HostId(node)).copied().unwrap_or_default()
+        self.state().clocks.get(&HostId(node)).copied().unwrap_or_default()
     }
 
     /// How this node's disk misbehaves.
     pub fn disk(&self, node: usize) -> Vec<DiskFault> {
-        let state = self.0.borrow();
+        let state = self.state();
         state
             .disks
             .get(&HostId(node))
@@ -91,32 +96,32 @@ impl Fake {
 
     /// Every misdeed of this node's disk happens once.
     pub fn use_disk(&self, node: usize) {
-        self.0.borrow_mut().disks.entry(HostId(node)).or_default().iter_mut().for_each(|(_, hits)| *hits += 1);
+        self.state().disks.entry(HostId(node)).or_default().iter_mut().for_each(|(_, hits)| *hits += 1);
     }
 
     /// From now on clocks are what the machine's is, whatever they are set to.
     pub fn clocks_do_not_follow(&self) {
-        self.0.borrow_mut().stubborn_clocks = true;
+        self.state().stubborn_clocks = true;
     }
 
     /// What limits this node's processes.
     pub fn limits(&self, node: usize) -> ResourceLimits {
-        self.0.borrow().limits.get(&HostId(node)).copied().unwrap_or_default()
+        self.state().limits.get(&HostId(node)).copied().unwrap_or_default()
     }
 
     /// This node writes something down; a process that stands still or is dead writes nothing.
     pub fn write(&self, node: usize, text: &str) {
         assert_eq!(self.is(node), "running");
-        self.0.borrow_mut().data.entry(HostId(node)).or_default().push_str(text);
+        self.state().data.entry(HostId(node)).or_default().push_str(text);
     }
 
     /// What this node has kept.
     pub fn kept(&self, node: usize) -> String {
-        self.0.borrow().data.get(&HostId(node)).cloned().unwrap_or_default()
+        self.state().data.get(&HostId(node)).cloned().unwrap_or_default()
     }
 
     fn reading(&self, host: HostId) -> Option<ResourceReading> {
-        let state = self.0.borrow();
+        let state = self.state();
         let limits = state.limits.get(&host).copied().unwrap_or_default();
         let usage = |limit: Option<u64>| Usage { used: 3, limit: limit.map(|more| 3 + more), lowered: limit.is_some() };
         let process = ProcessResources {
@@ -143,23 +148,23 @@ impl Fake {
 
     /// The process of this node ends by itself.
     pub fn dies(&self, node: usize) {
-        self.0.borrow_mut().processes.insert(HostId(node), Processes { count: 0, stopped: false });
+        self.state().processes.insert(HostId(node), Processes { count: 0, stopped: false });
     }
 
     pub fn cut_links(&self) -> BTreeSet<(HostId, HostId)> {
-        let state = self.0.borrow();
+        let state = self.state();
         state.links.iter().filter(|(_, link)| link.cut).map(|(link, _)| *link).collect()
     }
 
     /// The links that are anything but open, and what they are.
     pub fn set_links(&self) -> BTreeMap<(HostId, HostId), Link> {
-        let state = self.0.borrow();
+        let state = self.state();
         state.links.iter().filter(|(_, link)| **link != Link::default()).map(|(ends, link)| (*ends, *link)).collect()
     }
 
     /// `running`, `stopped`, `dead` or `gone`.
     pub fn is(&self, node: usize) -> &'static str {
-        let state = self.0.borrow();
+        let state = self.state();
         match state.processes.get(&HostId(node)) {
             _ if state.gone.contains(&HostId(node)) => "gone",
             Some(Processes { count: 1.., stopped: true }) => "stopped",
@@ -168,17 +173,44 @@ impl Fake {
         }
     }
 
-    /// What was done since the last time, such as `kill 0, restart 0`.
+    /// What was done since the last time, such as `kill 0, restart 0`, host by host: what is done to two has no order.
     pub fn done(&self) -> String {
-        std::mem::take(&mut self.0.borrow_mut().done).join(", ")
+        std::mem::take(&mut self.state().done).into_values().flatten().collect::<Vec<_>>().join(", ")
     }
 
-    fn call(&self, what: &'static str, host: HostId) -> Result<std::cell::RefMut<'_, State>, HostsError> {
-        let mut state = self.0.borrow_mut();
+    /// From now on nobody who asks something of this node gets an answer.
+    pub fn hang(&self, node: usize) {
+        self.state().hung.insert(HostId(node), 0);
+    }
+
+    /// Waits until somebody waits for this node.
+    pub fn wait_hanging(&self, node: usize) {
+        let nobody = |state: &mut State| state.hung.get(&HostId(node)) == Some(&0);
+        drop(self.changed.wait_while(self.state(), nobody).expect("nobody panics under this lock"));
+    }
+
+    /// Answers everybody.
+    pub fn go_on(&self, node: usize) {
+        self.state().hung.remove(&HostId(node));
+        self.changed.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn call(&self, what: &'static str, host: HostId) -> Result<MutexGuard<'_, State>, HostsError> {
+        let mut state = self.state();
+        if let Some(waiting) = state.hung.get_mut(&host).filter(|_| what != "set_disk") {
+            *waiting += 1;
+            self.changed.notify_all();
+            let hangs = |state: &mut State| state.hung.contains_key(&host);
+            state = self.changed.wait_while(state, hangs).expect("nobody panics under this lock");
+        }
         let lines =
             state.watched.as_ref().map(|file| std::fs::read_to_string(file).unwrap_or_default().lines().count());
         let after = lines.map(|count| format!(" after line {count}")).unwrap_or_default();
-        state.done.push(format!("{what} {}{after}", host.0));
+        state.done.entry(host).or_default().push(format!("{what} {}{after}", host.0));
         match state.refuses.contains(what) {
             true => Err(HostsError::Host { host: format!("n{}", host.0 + 1), what: format!("refuses to {what}") }),
             false => Ok(state),
@@ -188,17 +220,17 @@ impl Fake {
 
 impl Machines for Fake {
     fn set_links(&self, links: &[(HostId, HostId, Link)]) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         if state.refuses.contains("set_links") {
             return;
         }
         state.links.extend(links.iter().map(|(from, to, link)| ((*from, *to), *link)));
     }
     fn link(&self, from: HostId, to: HostId) -> Link {
-        self.0.borrow().links.get(&(from, to)).copied().unwrap_or_default()
+        self.state().links.get(&(from, to)).copied().unwrap_or_default()
     }
     fn stats(&self, from: HostId, to: HostId) -> LinkStats {
-        self.0.borrow().stats.get(&(from, to)).copied().unwrap_or_default()
+        self.state().stats.get(&(from, to)).copied().unwrap_or_default()
     }
     fn stop(&self, host: HostId) -> Result<usize, HostsError> {
         let mut state = self.call("stop", host)?;
@@ -250,7 +282,7 @@ impl Machines for Fake {
         Ok(())
     }
     fn disk_hits(&self, host: HostId) -> Vec<u64> {
-        self.0.borrow().disks.get(&host).map(|disk| disk.iter().map(|(_, hits)| *hits).collect()).unwrap_or_default()
+        self.state().disks.get(&host).map(|disk| disk.iter().map(|(_, hits)| *hits).collect()).unwrap_or_default()
     }
     fn reboot(&self, host: HostId) -> Result<(), HostsError> {
         self.call("reboot", host)?.gone.remove(&host);
@@ -302,7 +334,7 @@ impl Machines for Fake {
         self.change("roll_back", host, to.get::<String>().expect("a backup of these machines"))
     }
     fn process_count(&self, host: HostId) -> Result<usize, HostsError> {
-        Ok(self.0.borrow().processes.get(&host).map_or(0, |processes| processes.count))
+        Ok(self.state().processes.get(&host).map_or(0, |processes| processes.count))
     }
 }
 
@@ -320,7 +352,7 @@ pub fn injector(fake: &Fake, node_count: usize) -> Injector<&Fake> {
 }
 
 /// Installs a fault while the first node leads.
-pub fn install(injector: &mut Injector<&Fake>, fault: &Fault) -> (FaultId, Effect) {
+pub fn install(injector: &Injector<&Fake>, fault: &Fault) -> (FaultId, Effect) {
     let id = injector.fresh_id();
     let node_count = injector.conditions().len();
     (id, injector.install(id, fault, &fault.resolve(node_count, Some(0))))

@@ -1,6 +1,6 @@
 //! The nemesis leaves a core of nodes to itself: see [`nemesis::schedule::Liveness`].
 
-use nemesis::injector::{FaultId, Injector};
+use nemesis::injector::FaultId;
 use nemesis::schedule::Liveness;
 use serde_json::json;
 
@@ -18,15 +18,17 @@ impl Nemesis {
         let leader = if liveness.leader_out { self.cluster.leader().await } else { None };
         let liveness = liveness.under(leader);
         for fault in &liveness.rest {
-            let id = self.next_id().await;
-            self.inject(id, fault.clone()).await;
+            let id = self.next_id();
+            self.inject(id, fault, None);
         }
+        self.finish().await;
         let mut harming = Vec::new();
         for _ in 0..2 {
-            for id in self.harming(&liveness.core).await {
-                self.heal(id).await;
+            for id in self.steps.injector().harming(&liveness.core) {
+                self.steps.heal(id, None);
             }
-            harming = self.harming(&liveness.core).await;
+            self.finish().await;
+            harming = self.steps.injector().harming(&liveness.core);
             if harming.is_empty() {
                 break;
             }
@@ -49,15 +51,9 @@ impl Nemesis {
         Ok(liveness)
     }
 
-    async fn harming(&self, core: &[usize]) -> Vec<FaultId> {
-        let core = core.to_vec();
-        self.with_injector(move |injector| injector.harming(&core)).await.unwrap_or_default()
-    }
-
     /// One that no fault of this run has, installed or skipped.
-    async fn next_id(&self) -> FaultId {
-        let fresh = self.with_injector(|injector: &mut Injector<_>| injector.fresh_id()).await.unwrap_or(FaultId(0));
+    fn next_id(&self) -> FaultId {
         let known = self.ids.iter().max().map_or(0, |id| id.0 + 1);
-        FaultId(fresh.0.max(known))
+        FaultId(self.steps.injector().fresh_id().0.max(known))
     }
 }

@@ -13,6 +13,9 @@ use crate::single_leader::wire::{Reply, Request};
 
 /// How long a connection may take to open.
 const DIAL: Duration = Duration::from_millis(300);
+/// The same at most before the first has been opened. All nodes of a large cluster start at once, and on a small machine none
+/// is answered within [`DIAL`]: whoever then tried as often would keep all others from being answered.
+const LONGEST_DIAL: Duration = Duration::from_secs(5);
 /// How long to wait before the next attempt.
 const REDIAL: Duration = Duration::from_millis(50);
 /// How often to ask whether the other is there.
@@ -23,10 +26,17 @@ const UNANSWERED: u32 = 3;
 /// Keeps a connection to a peer open for ever.
 pub(super) async fn keep_in_touch(node: Rc<Shared>, peer: usize) {
     let address = node.core.borrow().config.peers[peer];
+    let mut patience = DIAL;
+    let mut met = false;
     loop {
-        if let Ok(Ok(stream)) = tokio::time::timeout(DIAL, TcpStream::connect(address)).await
+        let dialled = tokio::time::timeout(patience, TcpStream::connect(address)).await;
+        if !met && dialled.is_err() {
+            patience = (patience * 2).min(LONGEST_DIAL);
+        }
+        if let Ok(Ok(stream)) = dialled
             && let Ok((outbox, inbox)) = connection::split(stream)
         {
+            (met, patience) = (true, DIAL);
             talk_to(&node, peer, &outbox, inbox).await;
             outbox.close();
         }
