@@ -76,13 +76,15 @@ fn a_wiped_node_starts_empty(cluster: &Cluster) {
 
 fn a_rollback_forgets(cluster: &Cluster) {
     let injector = cluster.injector();
+    let before_backup = kept(cluster, 0);
     let (id, installed) = cluster.install(&injector, &Fault::Rollback { target: node(0) });
     assert_eq!((&installed.outcome, count(&installed, "backups")), (&Outcome::Installed, 1));
-    let at_backup = kept(cluster, 0);
-    wait_until("more numbers", || kept(cluster, 0) >= at_backup + 20);
+    let after_backup = kept(cluster, 0);
+    wait_until("more numbers", || kept(cluster, 0) >= after_backup + 20);
     let (found, right) = found(cluster, &injector, id);
     // What was said a moment after the backup may have been written a moment before it.
-    assert!((at_backup - 1..=at_backup + 3).contains(&found), "{found} of {at_backup}");
+    let backup = before_backup..=after_backup + 3;
+    assert!(backup.contains(&found), "{found}, and the backup was made at {backup:?}");
     assert_eq!(right, found);
 }
 
