@@ -176,6 +176,12 @@ fn history_data(workload: Workload) -> serde_json::Value {
     json!({"name": workload.name(), "about": workload.operations(), "asked": usual(workload)})
 }
 
+/// What a system is, and its options with their defaults.
+fn with_options(system: &dyn systems_under_test::System) -> String {
+    let options: Vec<String> = system.options().iter().map(|o| format!("{}={}", o.name, o.default)).collect();
+    format!("{}; --set {}", system.about(), options.join(" "))
+}
+
 /// Those of all systems, each with its system and what it takes to see it.
 fn bugs() -> Vec<(String, String)> {
     let systems = systems_under_test::bundled();
@@ -194,7 +200,9 @@ fn rows(what: Listed) -> Vec<(String, String)> {
     let pair = |name: &str, about: &str| (name.to_owned(), about.to_owned());
     match what {
         Listed::Bugs => bugs(),
-        Listed::Systems => systems_under_test::bundled().iter().map(|s| pair(s.name(), s.about())).collect(),
+        Listed::Systems => {
+            systems_under_test::bundled().iter().map(|s| (s.name().to_owned(), with_options(&**s))).collect()
+        }
         Listed::Workloads => workloads::ALL.iter().map(|w| pair(w.name, w.about)).collect(),
         Listed::Faults => {
             let faults = FaultName::ALL.iter().map(|f| match f.needs() {
