@@ -96,10 +96,8 @@ impl Node {
         let survivors = self.survivors(now);
         let is_last = survivors.last() == Some(&self.me());
         let brings = if is_last { self.nearly_whole() } else { 0 };
-        if survivors.len() + brings < self.seat.majority() {
-            return is_last && self.is_stuck(now);
-        }
-        survivors != self.configuration.chain || brings > 0
+        let enough = survivors.len() + brings >= self.seat.majority();
+        is_last && self.is_stuck() || enough && (survivors != self.configuration.chain || brings > 0)
     }
 
     fn propose(&mut self, cx: &mut Context<Self>) {

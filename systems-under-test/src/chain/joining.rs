@@ -13,9 +13,8 @@
 //!
 //! Were the tail not sealed, it could acknowledge 98 in the old epoch while the new one is being decided, and if
 //! the joiner were then the only one left, 98 would be lost. For the same reason a joiner that has got its state from one member listens to no other in this
-//! epoch: it could get more from it than the first one has, and the first one's proposal may be on its way. If the first one is gone, and
-//! nothing goes on without the joiner, the next one gets the old chain decided again: in a later epoch a joiner begins anew, for what it got
-//! may not have survived.
+//! epoch: it could get more from it than the first one has, and the first one's proposal may be on its way. If the first one is the last no
+//! more, whoever is gets the chain decided once again: in a later epoch a joiner begins anew, for what it got may not have survived.
 
 use std::collections::BTreeMap;
 
@@ -41,14 +40,15 @@ pub struct Joiner {
     /// What it has on its disk of that and what followed.
     have: Option<u64>,
     sent: u64,
-    begun: Micros,
+    /// It listens to another member.
+    taken: bool,
     said_at: Option<Micros>,
 }
 
 impl Joiner {
-    fn new(history: &History, begun: Micros) -> Joiner {
+    fn new(history: &History) -> Joiner {
         let base = history.settled();
-        Joiner { base, parts: history.snapshot(), have: None, sent: base, begun, said_at: None }
+        Joiner { base, parts: history.snapshot(), have: None, sent: base, taken: false, said_at: None }
     }
 
     /// The updates after this one must be kept for it.
@@ -74,7 +74,7 @@ impl Node {
         self.joiners.retain(|node, joiner| candidates.contains(node) && settled < joiner.needs_after() + TOO_OLD);
         for node in candidates {
             let history = &self.history;
-            self.joiners.entry(node).or_insert_with(|| Joiner::new(history, now));
+            self.joiners.entry(node).or_insert_with(|| Joiner::new(history));
         }
         let wait = self.settings.say_again();
         for (node, joiner) in &mut self.joiners {
@@ -139,10 +139,16 @@ impl Node {
         self.feed(cx);
     }
 
-    /// Whether a joiner gets nowhere: it listens to another member, which may be gone.
-    pub(super) fn is_stuck(&self, now: Micros) -> bool {
-        let patience = 2 * self.settings.suspect_after;
-        self.joiners.values().any(|joiner| joiner.have.is_none() && now >= joiner.begun + patience)
+    /// A joiner listens to another member in this epoch.
+    pub(super) fn taken(&mut self, from: usize) {
+        if let Some(joiner) = self.joiners.get_mut(&from) {
+            joiner.taken = true;
+        }
+    }
+
+    /// Whether a joiner listens to another member, which is not the last any more: it takes a new epoch to make it listen.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.joiners.values().any(|joiner| joiner.taken)
     }
 
     /// How many joiners lack so little that it is time to propose them.
@@ -174,7 +180,9 @@ impl Node {
         }
         let epoch = self.epoch();
         if self.whole_in == epoch && (self.source != from || self.history.last() >= position) {
-            if self.source == from && self.stored == self.lineage {
+            if self.source != from {
+                cx.send(from, Message::Taken { epoch });
+            } else if self.stored == self.lineage {
                 cx.send(from, Message::Have { epoch, position: self.durable });
             }
             return;
@@ -198,6 +206,7 @@ impl Node {
         let epoch = self.epoch();
         (self.history, self.whole_in, self.source) = (history, epoch, from);
         (self.lineage, self.durable, self.sent) = (self.lineage + 1, 0, position);
+        self.early.clear();
         cx.note(format!("transferred epoch={epoch} position={position} from={}", self.seat.names[from]));
         cx.keep(Record::State { epoch, source: from, position, parts });
         cx.failpoint("after-transfer");
@@ -208,7 +217,7 @@ impl Node {
     /// Planted bug: whoever is in the chain now gets the state later.
     pub(super) fn owe_transfers(&mut self, old: &Configuration, now: Micros) {
         for node in self.configuration.chain.iter().filter(|node| !old.has(**node)) {
-            let joiner = Joiner { said_at: Some(now), ..Joiner::new(&self.history, now) };
+            let joiner = Joiner { said_at: Some(now), ..Joiner::new(&self.history) };
             self.joiners.insert(*node, joiner);
         }
     }

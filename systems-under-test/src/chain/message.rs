@@ -126,6 +126,11 @@ pub enum Message {
         /// The number of the last update.
         position: u64,
     },
+    /// To whoever wants to transfer its state: I listen to another in this epoch.
+    Taken {
+        /// The epoch.
+        epoch: Epoch,
+    },
 
     /// To oneself: what was kept up to here is on the disk.
     Stored {

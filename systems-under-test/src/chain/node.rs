@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::bugs::Bug;
 use super::configuration::Configuration;
-use super::history::{Fit, History};
+use super::history::{Fit, History, Update};
 use super::joining::{Arriving, Joiner};
 use super::lease::Lease;
 use super::message::{Message, Record};
@@ -38,6 +38,8 @@ pub struct Node {
     pub(super) whole_in: u64,
     pub(super) source: usize,
     pub(super) arriving: Arriving,
+    /// Updates that came before their predecessors.
+    pub(super) early: BTreeMap<u64, Update>,
 
     pub(super) view: View,
     pub(super) lease: Lease,
@@ -76,6 +78,7 @@ impl Node {
             whole_in: 0,
             source: me,
             arriving: Arriving::default(),
+            early: BTreeMap::new(),
             view: View::new(me, count, settings.suspect_after, now),
             lease: Lease::new(count, settings.lease, cx.random(), now),
             proposal: None,
@@ -163,6 +166,7 @@ impl Node {
         self.lease.lapse();
         self.joiners.clear();
         self.arriving = Arriving::default();
+        self.early.clear();
         self.disappoint(cx);
         // What was in flight to the old successor has to be said to the new one.
         (self.sent, self.progress_at) = (self.history.settled(), cx.now());
@@ -211,6 +215,8 @@ impl Protocol for Node {
         node.sent = node.history.settled();
         node.highest = node.vote.promised;
         cx.note(format!("started epoch={} last={} settled={}", node.epoch(), node.durable, node.sent));
+        // A tail may have acknowledged everything that it has: before it answers anybody, that is in its state again.
+        node.pass_on(cx);
         Ok(node)
     }
 
@@ -238,6 +244,7 @@ impl Protocol for Node {
                 self.part(from, position, (index, part), cx);
             }
             Message::Have { epoch, position } if epoch == self.epoch() => self.have(from, position, cx),
+            Message::Taken { epoch } if epoch == self.epoch() => self.taken(from),
             Message::Stored { lineage, up_to } if lineage == self.lineage => {
                 (self.durable, self.stored) = (self.durable.max(up_to), lineage);
                 self.pass_on(cx);

@@ -75,19 +75,20 @@ impl Node {
         }
     }
 
-    /// Those that follow what it knows. A number is executed once, however often it is said.
+    /// Those that follow what it knows, in their order. What comes before its predecessors waits for them; a number is executed once, however
+    /// often it is said.
     fn fresh(&mut self, updates: Vec<Update>) -> Vec<Update> {
-        let mut fresh: Vec<Update> = Vec::new();
+        let last = self.history.last();
         for update in updates {
-            let next = self.history.last() + 1 + fresh.len() as u64;
-            if update.number == next {
-                fresh.push(update);
-            } else if update.number > next {
-                // Others are missing; they will be said again.
-                break;
+            if update.number > last && update.number <= last + 2 * MOST_IN_FLIGHT {
+                self.early.insert(update.number, update);
             } else if self.has(Bug::ResentUpdateExecutedAgain) {
                 self.history.execute_again(&update);
             }
+        }
+        let mut fresh: Vec<Update> = Vec::new();
+        while let Some(update) = self.early.remove(&(last + 1 + fresh.len() as u64)) {
+            fresh.push(update);
         }
         fresh
     }
