@@ -119,7 +119,8 @@ impl Node {
             let updates: Vec<Update> = self.history.between(joiner.sent, self.durable).cloned().collect();
             joiner.sent = joiner.sent.max(self.durable);
             if !updates.is_empty() {
-                cx.send(*node, Message::Updates { epoch: self.configuration.epoch, updates });
+                let configuration = self.configuration.clone();
+                cx.send(*node, Message::Updates { configuration, updates });
             }
         }
     }

@@ -79,8 +79,8 @@ pub enum Message {
 
     /// To the next node of the chain, or to a joiner: execute these.
     Updates {
-        /// The epoch.
-        epoch: Epoch,
+        /// The configuration, for the successor may not know yet that it is one.
+        configuration: Configuration,
         /// In their order.
         updates: Vec<Update>,
     },

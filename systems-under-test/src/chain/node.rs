@@ -168,11 +168,11 @@ impl Node {
         self.arriving = Arriving::default();
         self.early.clear();
         self.disappoint(cx);
-        // What was in flight to the old successor has to be said to the new one.
-        (self.sent, self.progress_at) = (self.history.settled(), cx.now());
         if self.has(Bug::NoResendAfterRemoval) && old.after(self.me()) != self.configuration.after(self.me()) {
-            (self.sent, self.skipped) = (self.durable, self.durable);
+            self.skipped = self.durable;
         }
+        // What was in flight to the old successor has to be said to the new one.
+        (self.sent, self.progress_at) = (self.history.settled().max(self.skipped), cx.now());
         if self.has(Bug::AllCleanAfterTailCrash) && old.tail().is_some_and(|tail| !self.configuration.has(tail)) {
             self.mistaken = self.history.last();
         }
@@ -236,7 +236,12 @@ impl Protocol for Node {
             Message::Accepted { after, ballot } => self.accepted(from, (after, ballot), cx),
             Message::Outbid { after, promised } => self.outbid(after, promised, cx.now()),
             Message::Decided(configuration) => self.adopt(configuration, cx),
-            Message::Updates { epoch, updates } if epoch == self.epoch() => self.updates(from, updates, cx),
+            Message::Updates { configuration, updates } => {
+                self.adopt(configuration.clone(), cx);
+                if configuration.epoch == self.epoch() {
+                    self.updates(from, updates, cx);
+                }
+            }
             Message::Acknowledged { epoch, up_to } if epoch == self.epoch() => self.acknowledged(from, up_to, cx),
             Message::HowFar { epoch, question } if epoch == self.epoch() => self.how_far(from, question, cx),
             Message::ThisFar { epoch, question, up_to } if epoch == self.epoch() => self.this_far(question, up_to, cx),

@@ -123,7 +123,8 @@ impl Node {
             cx.failpoint("before-forward");
         }
         for batch in updates.chunks(BATCH) {
-            cx.send(next, Message::Updates { epoch: self.epoch(), updates: batch.to_vec() });
+            let configuration = self.configuration.clone();
+            cx.send(next, Message::Updates { configuration, updates: batch.to_vec() });
         }
     }
 
