@@ -64,7 +64,7 @@ impl Node {
     pub(super) fn updates(&mut self, from: usize, updates: Vec<Update>, cx: &mut Context<Self>) {
         let from_before = self.is_active() && self.configuration.before(self.me()) == Some(from);
         let joins = !self.configuration.has(self.me()) && self.whole_in == self.epoch();
-        if !from_before && !(joins && self.source == from) {
+        if !(from_before || joins && self.source == from) {
             return;
         }
         let fresh = self.fresh(updates);
