@@ -4,7 +4,7 @@ use histories::Guarantee;
 use systems_under_test::chain::ChainReplication;
 use systems_under_test::specimen::simulation::Weather;
 
-use crate::storm::{ALL, Storm, breaks, keeps_its_promises};
+use crate::storm::{Storm, breaks, keeps_its_promises};
 
 const CRAQ: (&str, &str) = ("reads", "craq");
 

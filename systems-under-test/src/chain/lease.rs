@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The holder counts from when it *asked*, so delay only shortens what it has. Two clocks that run, each for itself, are compared over a few
-//! hundred milliseconds, which the tenth is for; what time it is by them does not matter, and clocks that jump are not used (Gray and
+//! hundred milliseconds, which the tenth is for (a monotonic clock that runs slower than that breaks it); what time it is by them does not matter, and clocks that jump are not used (Gray and
 //! Cheriton, *Leases*, SOSP 1989). A grantor that restarts does not know what it had granted, and behaves as if it had just granted one. A holder that
 //! restarts has none: what it is told is of this `incarnation` or ignored.
 
