@@ -5,12 +5,14 @@
 //! - [`dial`]: how clients reach nodes without knowing how the network is made.
 //! - [`bundled`]: the systems that come with this crate.
 //! - [`single_leader`]: the first of them: one leader, its log, its followers.
+//! - [`chain`]: chain replication: a head, a tail, and everything on every disk between them.
 //! - [`specimen`]: everything about being a replicated process except the replication.
 //! - [`parts`]: what the specimens are made of.
 
 #![forbid(unsafe_code)]
 
 mod bundled;
+pub mod chain;
 pub mod contract;
 pub mod dial;
 pub mod parts;

@@ -26,6 +26,8 @@ const ASK_AGAIN: Micros = 20_000;
 pub enum Route {
     /// The node that does it for all, found by what others say.
     Leader,
+    /// As [`Route::Leader`], where another node answers reads for all than the one that takes updates: each is remembered for itself.
+    Reader,
     /// A node drawn for each operation; another when it does not do it.
     Any,
     /// A node chosen by a hash of the session; another only when that one cannot be reached.
@@ -53,6 +55,7 @@ pub struct Memory {
     session: u32,
     client: u64,
     leader: usize,
+    reader: usize,
     replica: usize,
     doubts: u32,
     draws: u64,
@@ -69,6 +72,7 @@ impl Memory {
             session,
             client,
             leader: preferred % count,
+            reader: preferred % count,
             replica: (mix(u64::from(session)) % count as u64) as usize,
             doubts: 0,
             draws: 0,
@@ -210,7 +214,7 @@ impl Errand {
                 self.refusal = Some(why);
                 match ask.filter(|ask| *ask < memory.count) {
                     Some(ask) => {
-                        memory.leader = ask;
+                        *self.remembered(memory) = ask;
                         self.hints += 1;
                         // Where the leader changes, hints may lead in a circle.
                         if !self.hints.is_multiple_of(memory.count) {
@@ -239,14 +243,21 @@ impl Errand {
     }
 
     fn move_on(&mut self, memory: &mut Memory) {
-        if self.route == Route::Leader && memory.leader == self.asked {
-            memory.leader = (self.asked + 1) % memory.count;
+        let (asked, next) = (self.asked, (self.asked + 1) % memory.count);
+        if matches!(self.route, Route::Leader | Route::Reader) && *self.remembered(memory) == asked {
+            *self.remembered(memory) = next;
         }
+    }
+
+    /// Who does this kind of operation for all, as far as the client knows.
+    fn remembered<'a>(&self, memory: &'a mut Memory) -> &'a mut usize {
+        if self.route == Route::Reader { &mut memory.reader } else { &mut memory.leader }
     }
 
     fn choose(&mut self, memory: &mut Memory) -> usize {
         match self.route {
             Route::Leader => memory.leader,
+            Route::Reader => memory.reader,
             Route::Sticky => memory.replica,
             Route::Node(node) => node,
             Route::Any => {
@@ -353,6 +364,29 @@ mod tests {
         assert_eq!(read(Route::Node(1), vec![unanswered(), told(Outcome::done())]), "1 1 ok");
         assert_eq!(read(Route::From(1), vec![unreachable(), unreachable(), told(Outcome::done())]), "1 2 0 ok");
         assert!(read(Route::Any, std::iter::repeat_with(unanswered).take(100).collect()).ends_with("fail: silence"));
+    }
+
+    #[test]
+    fn who_answers_reads_and_who_takes_updates_are_remembered_apart() {
+        let mut memory = Memory::new(3, 1, 0, 1, Manners::default());
+        let mut go = |operation: Operation, route, says: Vec<Outcome>| {
+            let mut errand = Errand::new(&mut memory, operation, route, 0, 1_000_000);
+            let mut next = errand.proceed(&mut memory, 0);
+            let mut asked = Vec::new();
+            for outcome in says {
+                let Next::Ask(node, _) = next else { panic!("{next:?}") };
+                asked.push(node);
+                next = errand.heard(&mut memory, told(outcome), 0);
+            }
+            asked
+        };
+        let (read, write) =
+            (Operation::Read { key: None, value: None }, Operation::Write { key: None, value: 1.into() });
+        let ask = |ask| Outcome::Refused { why: "not me".into(), ask: Some(ask) };
+        assert_eq!(go(read.clone(), Route::Reader, vec![ask(2), Outcome::done()]), [0, 2]);
+        assert_eq!(go(write.clone(), Route::Leader, vec![ask(1), Outcome::done()]), [0, 1]);
+        assert_eq!(go(read, Route::Reader, vec![Outcome::done()]), [2]);
+        assert_eq!(go(write, Route::Leader, vec![Outcome::done()]), [1]);
     }
 
     #[test]
