@@ -1,13 +1,18 @@
 //! The systems that come with this crate.
 
 use crate::chain::ChainReplication;
+use crate::leaderless::LeaderlessSystem;
 use crate::single_leader::{self, SingleLeader};
 use crate::specimen::{Bundled, Specimen};
 use crate::system::System;
 
 /// All of them.
 pub fn bundled() -> Vec<Box<dyn System>> {
-    vec![Box::new(SingleLeader), Box::new(Bundled::<ChainReplication>::default())]
+    vec![
+        Box::new(SingleLeader),
+        Box::new(Bundled::<ChainReplication>::default()),
+        Box::new(Bundled::<LeaderlessSystem>::default()),
+    ]
 }
 
 /// The one with this name.
@@ -21,6 +26,7 @@ pub fn node_main(args: &[String]) -> i32 {
     match args.split_first() {
         Some((name, rest)) if name == single_leader::NAME => single_leader::main(rest),
         Some((name, rest)) if name == ChainReplication::NAME => Bundled::<ChainReplication>::main(rest),
+        Some((name, rest)) if name == LeaderlessSystem::NAME => Bundled::<LeaderlessSystem>::main(rest),
         Some((name, _)) => {
             eprintln!("error: no bundled system is named '{name}'");
             254

@@ -6,6 +6,7 @@
 //! - [`bundled`]: the systems that come with this crate.
 //! - [`single_leader`]: the first of them: one leader, its log, its followers.
 //! - [`chain`]: chain replication: a head, a tail, and everything on every disk between them.
+//! - [`leaderless`]: quorums of nodes that are all alike.
 //! - [`specimen`]: everything about being a replicated process except the replication.
 //! - [`parts`]: what the specimens are made of.
 
@@ -15,6 +16,7 @@ mod bundled;
 pub mod chain;
 pub mod contract;
 pub mod dial;
+pub mod leaderless;
 pub mod parts;
 pub mod single_leader;
 pub mod specimen;

@@ -231,6 +231,8 @@ pub enum Function {
     Append,
     /// Add to a set, read the whole set.
     Add,
+    /// Remove an element from a set.
+    Remove,
     /// Increment a counter, read it.
     Increment,
     /// Several of these in one transaction.

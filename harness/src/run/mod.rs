@@ -346,6 +346,7 @@ impl<'a> Run<'a> {
             key_count: plan.key_count,
             concurrency: plan.concurrency,
             transactions: functions.contains(&systems_under_test::Function::Txn),
+            compare_and_set: functions.contains(&systems_under_test::Function::Cas),
         };
         let specs = plan.workloads.iter().filter_map(|name| workloads::find(name));
         let made = specs.map(|spec| (spec.make)(shape)).collect();

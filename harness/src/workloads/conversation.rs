@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn who_saw_a_question_answers_it_once() {
-        let mut workload = Conversation::new(Shape { key_count: 1, concurrency: 2, transactions: true });
+        let shape = Shape { key_count: 1, concurrency: 2, transactions: true, compare_and_set: true };
+        let mut workload = Conversation::new(shape);
         let mut rng = Seed(1).stream("test");
         let (first, second) = (Turn { worker: 0, process: 0, session: 0 }, Turn { worker: 1, process: 1, session: 1 });
         let seen =

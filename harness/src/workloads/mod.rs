@@ -9,6 +9,7 @@
 //! workload `i mod count`.
 
 mod append;
+mod cart;
 mod conversation;
 mod counter;
 mod register;
@@ -40,6 +41,8 @@ pub struct Shape {
     pub concurrency: usize,
     /// Whether the store takes transactions.
     pub transactions: bool,
+    /// Whether the store compares and sets.
+    pub compare_and_set: bool,
 }
 
 /// A source of operations.
@@ -73,7 +76,7 @@ pub struct WorkloadSpec {
 
 /// All workloads, in the order in which they are listed.
 pub const ALL: &[WorkloadSpec] =
-    &[set::SPEC, append::SPEC, register::SPEC, sessions::SPEC, conversation::SPEC, counter::SPEC];
+    &[set::SPEC, append::SPEC, register::SPEC, sessions::SPEC, conversation::SPEC, counter::SPEC, cart::SPEC];
 
 /// The workload with this name.
 pub fn find(name: &str) -> Option<&'static WorkloadSpec> {
@@ -145,7 +148,8 @@ mod tests {
     use nemesis::seed::Seed;
 
     fn drive(spec: &WorkloadSpec, seed: Seed, steps: usize) -> Vec<Operation> {
-        let mut workload = (spec.make)(Shape { key_count: 3, concurrency: 4, transactions: true });
+        let mut workload =
+            (spec.make)(Shape { key_count: 3, concurrency: 4, transactions: true, compare_and_set: true });
         let mut streams: Vec<_> = (0..4).map(|w| seed.stream(&format!("worker {w}"))).collect();
         let mut operations = Vec::new();
         for step in 0..steps {

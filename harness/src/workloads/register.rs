@@ -1,4 +1,4 @@
-//! `register`: reads, writes and compare-and-sets of registers, every written value unique per register.
+//! `register`: reads, writes and, where there are any, compare-and-sets of registers, every written value unique per register.
 
 use std::collections::BTreeMap;
 
@@ -16,22 +16,24 @@ pub(super) const SPEC: WorkloadSpec = WorkloadSpec {
     name: "register",
     about: "read, write and compare-and-set registers with unique values",
     story: "Half of the operations read, a third write a value that was never written before, the rest replace the \
-            value that was last seen by a fresh one, if it is still there. A compare-and-set that finds another \
+            value that was last seen by a fresh one, if it is still there; where the store has no compare-and-set, they write as well. A compare-and-set that finds another \
             value fails, and that is no fault of the store.",
-    needs: &[Function::Read, Function::Write, Function::Cas],
+    needs: &[Function::Read, Function::Write],
     judges: &[Guarantee::Durability, Guarantee::ReadYourWrites],
     make: |shape| Box::new(Register::new(shape)),
 };
 
 struct Register {
     objects: Rotation,
+    compare_and_set: bool,
     /// What each register was last seen to hold.
     seen: BTreeMap<Scalar, Scalar>,
 }
 
 impl Register {
     fn new(shape: Shape) -> Self {
-        Register { objects: Rotation::new("reg", shape.key_count, UPDATES), seen: BTreeMap::new() }
+        let objects = Rotation::new("reg", shape.key_count, UPDATES);
+        Register { objects, compare_and_set: shape.compare_and_set, seen: BTreeMap::new() }
     }
 }
 
@@ -44,7 +46,9 @@ impl Workload for Register {
         let (object, value) = self.objects.element(rng);
         let key = self.objects.name(object);
         match self.seen.get(&key) {
-            Some(old) if choice >= 8 => Operation::Cas { old: old.clone(), new: value.into(), key: Some(key) },
+            Some(old) if choice >= 8 && self.compare_and_set => {
+                Operation::Cas { old: old.clone(), new: value.into(), key: Some(key) }
+            }
             _ => Operation::Write { key: Some(key), value: value.into() },
         }
     }

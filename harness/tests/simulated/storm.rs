@@ -126,7 +126,8 @@ fn make<S: Specimen>(system: &Bundled<S>, storm: &Storm) -> Vec<Box<dyn Workload
     let wanted = |name: &str| storm.workloads.is_empty() || storm.workloads.contains(&name);
     let specs = workloads::supported(system.functions()).into_iter().filter(|spec| wanted(spec.name));
     let transactions = system.functions().contains(&systems_under_test::Function::Txn);
-    specs.map(|spec| (spec.make)(Shape { key_count: 2, concurrency: 6, transactions })).collect()
+    let compare_and_set = system.functions().contains(&systems_under_test::Function::Cas);
+    specs.map(|spec| (spec.make)(Shape { key_count: 2, concurrency: 6, transactions, compare_and_set })).collect()
 }
 
 /// Lets things happen to the cluster: never more nodes at a time than it is said to bear.

@@ -368,7 +368,7 @@ fn plain(cell: &Cell, text: &mut Vec<u8>) -> Result<(), serde_json::Error> {
 }
 
 /// The name of a key in a dump: text as it is, unless it could be taken for another kind of key.
-fn member(key: &Scalar) -> String {
+pub(crate) fn member(key: &Scalar) -> String {
     match key {
         Scalar::Text(t) if serde_json::from_str::<serde::de::IgnoredAny>(t).is_err() => t.to_string(),
         other => serde_json::to_string(&ItemRef(other)).expect("scalars have a JSON form"),

@@ -15,7 +15,7 @@ use super::process::{self, NodeArgs};
 use super::settings::Failpoints;
 use super::wire::{Reply, Request};
 use super::{Protocol, State};
-use crate::contract::Contract;
+use crate::contract::{Contract, Core};
 use crate::dial::{BoxFuture, Dial};
 use crate::system::{
     Client, ClientContext, Cluster, Function, NodeCommand, NodeContext, OptionSpec, Options, OptionsError, Probe, Role,
@@ -59,6 +59,11 @@ pub trait Specimen: Send + Sync + 'static {
 
     /// What this configuration promises.
     fn contract(settings: &Settings<Self>, node_count: usize) -> Contract;
+
+    /// Which nodes suffice for this configuration to go on while the others are gone for good.
+    fn core(_: &Settings<Self>, node_count: usize) -> Core {
+        Core::majority(node_count)
+    }
 
     /// How its clients behave.
     fn manners(settings: &Settings<Self>) -> Manners;
@@ -207,5 +212,9 @@ impl<S: Specimen> System for Bundled<S> {
 
     fn contract(&self, options: &Options, node_count: usize) -> Contract {
         S::contract(&settings::<S>(options), node_count)
+    }
+
+    fn core(&self, options: &Options, node_count: usize) -> Core {
+        S::core(&settings::<S>(options), node_count)
     }
 }
