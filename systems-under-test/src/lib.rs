@@ -5,6 +5,7 @@
 //! - [`dial`]: how clients reach nodes without knowing how the network is made.
 //! - [`bundled`]: the systems that come with this crate.
 //! - [`single_leader`]: the first of them: one leader, its log, its followers.
+//! - [`raft`]: consensus, the linearizable reference.
 //! - [`specimen`]: everything about being a replicated process except the replication.
 //! - [`parts`]: what the specimens are made of.
 
@@ -14,6 +15,7 @@ mod bundled;
 pub mod contract;
 pub mod dial;
 pub mod parts;
+pub mod raft;
 pub mod single_leader;
 pub mod specimen;
 pub mod system;
