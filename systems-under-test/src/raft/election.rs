@@ -92,7 +92,14 @@ impl Raft {
     }
 
     /// A vote came, or a refusal.
-    pub(super) fn voted(&mut self, from: usize, term: u64, asked: u64, (pre, granted): (bool, bool), cx: &mut Context<Raft>) {
+    pub(super) fn voted(
+        &mut self,
+        from: usize,
+        term: u64,
+        asked: u64,
+        (pre, granted): (bool, bool),
+        cx: &mut Context<Raft>,
+    ) {
         self.meet_term(term, cx);
         let expected = self.term + u64::from(pre);
         let Role::Candidate(votes) = &mut self.role else { return };

@@ -71,7 +71,14 @@ impl Raft {
     }
 
     /// A leader sends its state, for it has forgotten the entries that come next here.
-    pub(super) fn installed_by(&mut self, from: usize, term: u64, round: u64, snapshot: Snapshot, cx: &mut Context<Raft>) {
+    pub(super) fn installed_by(
+        &mut self,
+        from: usize,
+        term: u64,
+        round: u64,
+        snapshot: Snapshot,
+        cx: &mut Context<Raft>,
+    ) {
         if !self.obeys(from, term, cx) {
             return self.reply(from, 0, Err(self.log.last().position), cx);
         }

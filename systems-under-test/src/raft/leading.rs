@@ -49,14 +49,17 @@ pub struct Progress {
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Leading {
+    /// How far each node is, itself included.
     pub progress: Vec<Progress>,
     /// The position of the first entry of this reign.
     pub first: u64,
-    /// How often it has asked whether it still leads, and when it began to with each of the last times.
+    /// How often it has asked whether it still leads.
     pub round: u64,
+    /// When each of the last rounds began, by the clock of leases.
     pub begun: BTreeMap<u64, Micros>,
     /// Somebody waits for a new round.
     pub round_wanted: bool,
+    /// The reads that wait.
     pub reads: Vec<Pending>,
     /// Who waits for which entry, and what came of it when it was executed.
     waiting: BTreeMap<u64, (Caller, Option<Outcome>)>,
@@ -100,7 +103,9 @@ impl Leading {
 
     /// Everything up to here is committed: who waits for it is told.
     pub fn release(&mut self, commit: u64, cx: &mut Context<Raft>) {
-        while let Some(first) = self.waiting.first_entry().filter(|first| *first.key() <= commit && first.get().1.is_some()) {
+        while let Some(first) =
+            self.waiting.first_entry().filter(|first| *first.key() <= commit && first.get().1.is_some())
+        {
             if let (caller, Some(outcome)) = first.remove() {
                 cx.answer(caller, outcome);
             }
@@ -175,7 +180,7 @@ impl Raft {
         let last = self.log.last().position;
         for other in self.seat.others() {
             if due || self.leading().is_some_and(|leading| leading.progress[other].next <= last) {
-                self.send_log(other, cx);
+                self.send_log(other, due, cx);
             }
         }
         self.note_round(self.seat.me, cx);
@@ -216,23 +221,27 @@ impl Raft {
         cx.durably().send(me, appended);
     }
 
-    /// Sends one node what comes next for it: entries, none, or a snapshot.
-    pub(super) fn send_log(&mut self, to: usize, cx: &mut Context<Raft>) {
+    /// Sends one node what comes next for it: entries, none, or a snapshot. `due`: it must hear something.
+    pub(super) fn send_log(&mut self, to: usize, due: bool, cx: &mut Context<Raft>) {
         let (now, timeout) = (cx.now(), self.settings.election_timeout);
         let Role::Leader(leading) = &mut self.role else { return };
         let progress = &mut leading.progress[to];
         let (term, round) = (self.term, leading.round);
-        let prev = match self.log.mark(progress.next - 1) {
-            Some(prev) => prev,
-            None => {
-                if let Some(snapshot) = self.snapshot.clone().filter(|_| now >= progress.install_at) {
+        let Some(prev) = self.log.mark(progress.next - 1) else {
+            let message = match self.snapshot.clone().filter(|_| now >= progress.install_at) {
+                Some(snapshot) => {
                     progress.install_at = now + timeout;
                     progress.next = snapshot.last.position + 1;
                     cx.note(format!("installs position={} on={}", snapshot.last.position, self.seat.names[to]));
-                    return cx.send(to, Message::Install { term, round, snapshot: Box::new(snapshot) });
+                    Message::Install { term, round, snapshot: Box::new(snapshot) }
                 }
-                self.log.base()
-            }
+                // It is on its way; meanwhile only so that it hears and is heard.
+                None if due => {
+                    Message::Append(Append { term, round, prev: self.log.base(), entries: Vec::new(), commit: 0 })
+                }
+                None => return,
+            };
+            return cx.send(to, message);
         };
         let entries = self.log.since(prev.position, MOST_ENTRIES);
         progress.next = prev.position + entries.len() as u64 + 1;
@@ -269,7 +278,8 @@ impl Raft {
         let Role::Leader(leading) = &self.role else { return };
         let reached = self.members().reached(|node| leading.progress[node].matched);
         // Bug, the other half: that a majority has it is taken for enough, whoever wrote it.
-        let own = self.log.mark(reached).is_some_and(|mark| mark.term == self.term) || self.bug(Bug::CommitsEarlierTerms);
+        let own =
+            self.log.mark(reached).is_some_and(|mark| mark.term == self.term) || self.bug(Bug::CommitsEarlierTerms);
         if reached > self.commit && own {
             self.commit = reached;
             cx.failpoint("committed");

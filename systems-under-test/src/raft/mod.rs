@@ -66,6 +66,8 @@ pub mod message;
 pub mod node;
 pub mod promises;
 pub mod reading;
+#[cfg(test)]
+mod simulated;
 pub mod system;
 
 pub use node::Raft;

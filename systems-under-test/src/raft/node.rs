@@ -187,8 +187,13 @@ impl Raft {
     fn recall(&mut self, record: Record) -> Result<(), Garbage> {
         match record {
             Record::Ballot { term, vote } => (self.term, self.vote) = (term, vote),
-            Record::Entries { after, entries } if after >= self.log.base().position => self.put(after, &entries),
-            Record::Entries { .. } => return Err(Garbage("entries before the log begins".to_owned())),
+            Record::Entries { after, .. } if after > self.log.last().position => {
+                return Err(Garbage(format!("entries after {after}, where the log does not reach")));
+            }
+            Record::Entries { after, entries } => {
+                let known = self.log.base().position.saturating_sub(after);
+                self.put(after + known, entries.get(known as usize..).unwrap_or_default());
+            }
             Record::Snapshot(snapshot) => self.adopt(*snapshot)?,
             Record::Born { identity } => self.identity.own = Some(identity),
             Record::Met { node, identity } => self.identity.met[node] = Some(identity),

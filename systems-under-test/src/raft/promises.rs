@@ -21,7 +21,8 @@ const UNTRUE: &[&str] = &[
 
 const TRUST: &str = "it trusts TCP with its messages and fsync with its journal: changed on the way, or lost behind its back, is changed or lost";
 
-const STALE: &str = "whoever is asked answers with what it has, and a node that is behind or was replaced does not know it";
+const STALE: &str =
+    "whoever is asked answers with what it has, and a node that is behind or was replaced does not know it";
 
 /// What a state of the past satisfies too: every node goes through the same states, and shows one of them.
 const OF_THE_PAST: &[Guarantee] = &[
@@ -68,9 +69,9 @@ fn unless(more: &[&str], because: &str) -> Promise {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raft::RaftSystem;
     use crate::specimen::Bundled;
     use crate::specimen::Specimen as _;
-    use crate::raft::RaftSystem;
     use crate::system::Options;
 
     fn contract_of(set: &[(&str, &str)]) -> Contract {
@@ -81,7 +82,8 @@ mod tests {
 
     #[test]
     fn everything_is_promised_under_every_fault_that_does_not_lie() {
-        let every = ["partition", "link", "clients-cut", "kill", "crash", "pause", "clock", "disk", "resources", "hostile"];
+        let every =
+            ["partition", "link", "clients-cut", "kill", "crash", "pause", "clock", "disk", "resources", "hostile"];
         for set in [&[][..], &[("reads", "lease")], &[("read-from", "any")], &[("sessions", "off")]] {
             for guarantee in Guarantee::ALL {
                 assert!(contract_of(set).promises(guarantee, &every), "{set:?} {guarantee}");

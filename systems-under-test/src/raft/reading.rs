@@ -88,10 +88,12 @@ impl Raft {
         let Some(leading) = self.leading() else { return };
         // Bug: what was committed before its reign it takes itself to know.
         let index = (commit >= leading.first || eager).then_some(commit);
-        leading.round_wanted = true;
         leading.reads.push(Pending { reader, round: leading.round + 1, index });
         if self.settings.reads == Reads::Lease {
             self.confirm_reads(cx);
+        }
+        if let Some(leading) = self.leading() {
+            leading.round_wanted |= !leading.reads.is_empty();
         }
     }
 
@@ -135,7 +137,7 @@ impl Raft {
             Reader::Node { node, read: number } => {
                 cx.send(node, Message::Index { read: number, index: read.index });
                 // It cannot answer before it has heard that this is committed.
-                self.send_log(node, cx);
+                self.send_log(node, true, cx);
             }
         }
     }

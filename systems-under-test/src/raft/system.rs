@@ -69,7 +69,8 @@ impl Specimen for RaftSystem {
     type Protocol = Raft;
 
     const NAME: &'static str = "raft";
-    const ABOUT: &'static str = "Consensus on a log: elections, replication to a majority, snapshots, linearizable reads";
+    const ABOUT: &'static str =
+        "Consensus on a log: elections, replication to a majority, snapshots, linearizable reads";
     const OPTIONS: &'static [OptionSpec] = &[
         OptionSpec {
             name: "reads",
@@ -89,7 +90,11 @@ impl Specimen for RaftSystem {
             choices: &["on", "off"],
             help: "whether clients ask again when they hear nothing, and nodes recognise requests that they have executed",
         },
-        option("election-timeout", "400ms", "the shortest time without a leader after which a node stands for election"),
+        option(
+            "election-timeout",
+            "400ms",
+            "the shortest time without a leader after which a node stands for election",
+        ),
         option("heartbeat", "60ms", "how often a leader is heard when nothing happens"),
         option("quorum-timeout", "1s", "a leader that no majority has answered for so long steps down"),
         option("snapshot-after", "1000", "so many entries are executed between two snapshots"),
@@ -131,7 +136,8 @@ impl Specimen for RaftSystem {
         };
         match settings.heartbeat * 2 > settings.election_timeout {
             true => Err(OptionsError::Combination(
-                "an election-timeout must be at least two heartbeats, or followers stand while their leader is there".to_owned(),
+                "an election-timeout must be at least two heartbeats, or followers stand while their leader is there"
+                    .to_owned(),
             )),
             false => Ok(settings),
         }
