@@ -97,7 +97,8 @@ impl Raft {
         let least = self.settings.election_timeout;
         let (least, most) = match &self.settings.favourite {
             Some(name) if *name == self.seat.names[self.seat.me] => (least, least * 5 / 4),
-            Some(_) => (least * 2, least * 3),
+            // Long enough for the favourite to ask twice.
+            Some(_) => (least * 3, least * 4),
             None => (least, least * 2),
         };
         self.election_at = cx.now() + cx.random_between(least, most);
