@@ -36,12 +36,6 @@ macro_rules! bugs {
 }
 
 bugs! {
-    VoteNotPersisted "vote-not-persisted" Durability [Linearizable, StrictSerializable, Convergence, ConsistentPrefix] Moment
-        "A node that restarts has forgotten for whom it voted, and votes again in the same term."
-    TermNotPersisted "term-not-persisted" Durability [Linearizable, StrictSerializable, Convergence, Recovery] Sequence
-        "A node that restarts has forgotten its term, and obeys leaders of the past."
-    CommitsEarlierTerms "commits-earlier-terms" Durability [Linearizable, StrictSerializable, Convergence] Moment
-        "An entry of an earlier term counts as committed when a majority has it."
     AlwaysTruncates "append-always-truncates" Durability [Linearizable, StrictSerializable, Convergence] TwoFaults
         "A follower drops everything after the entries that a message brings, also when the message is an old one."
     VotesForLongerLog "votes-for-longer-log" Durability [Linearizable, StrictSerializable, Convergence] TwoFaults
@@ -52,12 +46,8 @@ bugs! {
         "A leader answers reads without asking whether it still leads."
     LeaseByWallClock "lease-by-wall-clock" Linearizable [StrictSerializable, ReadYourWrites, MonotonicReads, CounterBounds] TwoFaults
         "A lease is counted by a clock that can be set."
-    ReadsBeforeFirstCommit "reads-before-first-commit" Linearizable [StrictSerializable, ReadYourWrites, MonotonicReads, CounterBounds] Moment
-        "A new leader answers reads before an entry of its own term is committed."
     StaleSnapshotInstalled "stale-snapshot-installed" Durability [Linearizable, StrictSerializable, Convergence] Sequence
         "A snapshot that arrives late replaces a log that has gone beyond it."
-    SnapshotWithoutSessions "snapshot-without-sessions" CounterBounds [Linearizable, Convergence, StrictSerializable] Sequence
-        "Snapshots leave out which requests were executed."
     RetryExecutedTwice "retry-executed-twice" CounterBounds [Linearizable, StrictSerializable] OneFault
         "A request that a client sends again is executed again."
     LeaderCountsUnflushed "leader-counts-unflushed" Durability [Linearizable, StrictSerializable, Convergence] Sequence

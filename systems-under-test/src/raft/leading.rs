@@ -134,10 +134,7 @@ impl Raft {
 
     /// The first entry of a reign says nothing.
     pub(super) fn begin_reign(&mut self, cx: &mut Context<Raft>) {
-        // Bug, one half: there is none, for what a majority has is taken for committed anyway.
-        if !self.bug(Bug::CommitsEarlierTerms) {
-            self.append_own(None, Content::Command(Command::Nothing), cx);
-        }
+        self.append_own(None, Content::Command(Command::Nothing), cx);
     }
 
     fn append_own(&mut self, request: Option<RequestId>, content: Content, cx: &mut Context<Raft>) -> u64 {
@@ -277,9 +274,7 @@ impl Raft {
     fn advance(&mut self, cx: &mut Context<Raft>) {
         let Role::Leader(leading) = &self.role else { return };
         let reached = self.members().reached(|node| leading.progress[node].matched);
-        // Bug, the other half: that a majority has it is taken for enough, whoever wrote it.
-        let own =
-            self.log.mark(reached).is_some_and(|mark| mark.term == self.term) || self.bug(Bug::CommitsEarlierTerms);
+        let own = self.log.mark(reached).is_some_and(|mark| mark.term == self.term);
         if reached > self.commit && own {
             self.commit = reached;
             cx.failpoint("committed");

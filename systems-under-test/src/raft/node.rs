@@ -76,11 +76,7 @@ impl Raft {
     }
 
     pub(super) fn keep_ballot(&self, cx: &mut Context<Raft>) {
-        // Bugs: one half of the ballot is forgotten at a restart.
-        let vote = self.vote.filter(|_| !self.bug(Bug::VoteNotPersisted));
-        if !self.bug(Bug::TermNotPersisted) {
-            cx.keep(Record::Ballot { term: self.term, vote });
-        }
+        cx.keep(Record::Ballot { term: self.term, vote: self.vote });
     }
 
     /// Leads no more, and stands no more.

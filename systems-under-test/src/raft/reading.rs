@@ -84,10 +84,9 @@ impl Raft {
 
     /// Lets a read wait until it is known that this node still led when it arrived.
     fn confirm(&mut self, reader: Reader, cx: &mut Context<Raft>) {
-        let (commit, eager) = (self.commit, self.bug(Bug::ReadsBeforeFirstCommit));
+        let commit = self.commit;
         let Some(leading) = self.leading() else { return };
-        // Bug: what was committed before its reign it takes itself to know.
-        let index = (commit >= leading.first || eager).then_some(commit);
+        let index = (commit >= leading.first).then_some(commit);
         leading.reads.push(Pending { reader, round: leading.round + 1, index });
         if self.settings.reads == Reads::Lease {
             self.confirm_reads(cx);

@@ -199,7 +199,7 @@ fn planted_bugs_break_the_invariants() {
         (Bug::RetryExecutedTwice, 3, &[]),
         (Bug::LeaderCountsUnflushed, 3, &[]),
         (Bug::AppliesBeforeCommit, 3, &[]),
-        (Bug::SnapshotWithoutSessions, 3, small),
+        (Bug::StaleSnapshotInstalled, 3, small),
     ] {
         assert!(shown(bug, nodes, set), "{bug:?} is not seen");
     }
