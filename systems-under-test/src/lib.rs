@@ -7,6 +7,7 @@
 //! - [`single_leader`]: the first of them: one leader, its log, its followers.
 //! - [`chain`]: chain replication: a head, a tail, and everything on every disk between them.
 //! - [`leaderless`]: quorums of nodes that are all alike.
+//! - [`raft`]: consensus, the linearizable reference.
 //! - [`specimen`]: everything about being a replicated process except the replication.
 //! - [`parts`]: what the specimens are made of.
 
@@ -18,6 +19,7 @@ pub mod contract;
 pub mod dial;
 pub mod leaderless;
 pub mod parts;
+pub mod raft;
 pub mod single_leader;
 pub mod specimen;
 pub mod system;

@@ -3,4 +3,5 @@
 
 mod chain;
 mod leaderless;
+mod raft;
 mod storm;
