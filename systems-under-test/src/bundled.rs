@@ -1,11 +1,13 @@
 //! The systems that come with this crate.
 
+use crate::multi_leader::MultiLeader;
 use crate::single_leader::{self, SingleLeader};
+use crate::specimen::{Bundled, Specimen};
 use crate::system::System;
 
 /// All of them.
 pub fn bundled() -> Vec<Box<dyn System>> {
-    vec![Box::new(SingleLeader)]
+    vec![Box::new(SingleLeader), Box::new(Bundled::<MultiLeader>::default())]
 }
 
 /// The one with this name.
@@ -18,6 +20,7 @@ pub fn find(name: &str) -> Option<Box<dyn System>> {
 pub fn node_main(args: &[String]) -> i32 {
     match args.split_first() {
         Some((name, rest)) if name == single_leader::NAME => single_leader::main(rest),
+        Some((name, rest)) if name == MultiLeader::NAME => Bundled::<MultiLeader>::main(rest),
         Some((name, _)) => {
             eprintln!("error: no bundled system is named '{name}'");
             254

@@ -5,6 +5,7 @@
 //! - [`dial`]: how clients reach nodes without knowing how the network is made.
 //! - [`bundled`]: the systems that come with this crate.
 //! - [`single_leader`]: the first of them: one leader, its log, its followers.
+//! - [`multi_leader`]: several leaders, each with a log of its own.
 //! - [`specimen`]: everything about being a replicated process except the replication.
 //! - [`parts`]: what the specimens are made of.
 
@@ -13,6 +14,7 @@
 mod bundled;
 pub mod contract;
 pub mod dial;
+pub mod multi_leader;
 pub mod parts;
 pub mod single_leader;
 pub mod specimen;

@@ -3,3 +3,5 @@
 
 #[allow(dead_code, reason = "each specimen uses a part of it")]
 mod storm;
+
+mod multi_leader;

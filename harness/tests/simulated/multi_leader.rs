@@ -1,0 +1,76 @@
+//! Multi-leader replication keeps its promises in every storm, and each planted bug breaks the one it is meant to break.
+
+use histories::Guarantee;
+use systems_under_test::multi_leader::MultiLeader;
+
+use crate::storm::{Storm, breaks, keeps_its_promises};
+
+/// Seeds for each configuration.
+const SEEDS: u64 = 300;
+
+fn holds(set: &[(&str, &str)], nodes: usize) {
+    keeps_its_promises::<MultiLeader>(&Storm { set, nodes, ..Storm::default() }, 0..seeds());
+}
+
+/// `SPLITBRAIN_SEEDS` for whoever wants more of them, or fewer.
+fn seeds() -> u64 {
+    std::env::var("SPLITBRAIN_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(SEEDS)
+}
+
+#[test]
+fn merging_keeps_everything_in_every_topology() {
+    for topology in ["all-to-all", "star", "circular"] {
+        holds(&[("topology", topology)], 3);
+    }
+}
+
+#[test]
+fn rings_and_stars_of_five() {
+    for topology in ["star", "circular"] {
+        holds(&[("topology", topology), ("conflicts", "siblings")], 5);
+    }
+}
+
+#[test]
+fn last_write_wins_by_clock_and_by_revision() {
+    for clock in ["hybrid", "revision"] {
+        holds(&[("conflicts", "last-write-wins"), ("clock", clock)], 3);
+    }
+}
+
+#[test]
+fn resolvers() {
+    for resolver in ["concatenate", "longest"] {
+        holds(&[("conflicts", "custom"), ("resolver", resolver)], 3);
+    }
+}
+
+#[test]
+fn homes() {
+    holds(&[("conflicts", "avoidance")], 3);
+    holds(&[("conflicts", "avoidance"), ("followers", "on"), ("read-from", "follower")], 5);
+}
+
+#[test]
+fn agreement_before_the_write() {
+    for conflicts in ["merge", "last-write-wins"] {
+        holds(&[("detection", "sync"), ("conflicts", conflicts)], 3);
+    }
+}
+
+#[test]
+fn followers_and_sessions_that_roam() {
+    holds(&[("followers", "on"), ("read-from", "follower")], 5);
+    holds(&[("sessions", "roaming")], 3);
+    holds(&[("sessions", "roaming"), ("tokens", "off"), ("followers", "on")], 4);
+}
+
+#[test]
+fn what_is_not_promised_is_lost_indeed() {
+    let lossy = [("conflicts", "last-write-wins")];
+    let storm = Storm { set: &lossy, ..Storm::default() };
+    assert!(breaks::<MultiLeader>(&storm, Guarantee::Durability, 0..20) > 10);
+    let roaming = [("sessions", "roaming"), ("tokens", "off")];
+    let storm = Storm { set: &roaming, ..Storm::default() };
+    assert!(breaks::<MultiLeader>(&storm, Guarantee::MonotonicReads, 0..20) > 10);
+}
