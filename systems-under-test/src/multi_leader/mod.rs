@@ -98,6 +98,8 @@ pub mod site;
 mod system;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod values;
 mod writing;
 

@@ -103,3 +103,49 @@ fn liveness(settings: &Settings, nodes: usize) -> Promise {
         _ => Promise::Yes,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::multi_leader::testing::settings;
+
+    const EVERY: &[&str] = &["partition", "kill", "crash", "pause", "clock", "disk", "clients-cut"];
+
+    fn promises(set: &[(&str, &str)], guarantee: Guarantee) -> bool {
+        contract(&settings(set), 3).promises(guarantee, EVERY)
+    }
+
+    #[test]
+    fn what_must_choose_between_concurrent_writes_promises_no_durability() {
+        for (set, kept) in [
+            (&[][..], true),
+            (&[("conflicts", "siblings")], true),
+            (&[("conflicts", "avoidance")], true),
+            (&[("conflicts", "last-write-wins")], false),
+            (&[("conflicts", "custom")], false),
+            (&[("conflicts", "last-write-wins"), ("detection", "sync")], true),
+        ] {
+            assert_eq!(promises(set, Guarantee::Durability), kept, "{set:?}");
+            assert!(promises(set, Guarantee::Convergence), "{set:?}");
+            assert!(!contract(&settings(set), 3).promises(Guarantee::Convergence, &["hostile"]));
+        }
+    }
+
+    #[test]
+    fn sessions_find_what_they_saw_at_one_leader_or_by_tokens() {
+        let (roaming, off) = (("sessions", "roaming"), ("tokens", "off"));
+        for (set, kept) in [(&[roaming][..], true), (&[off], true), (&[roaming, off], false)] {
+            assert_eq!(promises(set, Guarantee::MonotonicReads), kept, "{set:?}");
+        }
+        let longest = [("conflicts", "custom"), ("resolver", "longest")];
+        assert!(!promises(&longest, Guarantee::ReadYourWrites), "one's own element goes with the shorter list");
+    }
+
+    #[test]
+    fn only_who_decides_alone_promises_counters_within_the_bounds_of_the_moment() {
+        assert!(!promises(&[], Guarantee::CounterBounds));
+        assert!(promises(&[("conflicts", "avoidance")], Guarantee::CounterBounds));
+        assert!(promises(&[("detection", "sync")], Guarantee::CounterBounds));
+        assert!(!promises(&[("detection", "sync")], Guarantee::Liveness), "and goes on only with all others");
+    }
+}
