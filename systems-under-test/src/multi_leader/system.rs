@@ -14,7 +14,7 @@ use crate::contract::Contract;
 use crate::parts::json::Item;
 use crate::specimen::bundle::{Asker, PORT, errand_client};
 use crate::specimen::errand::Manners;
-use crate::specimen::{BugSpec, Route, Specimen};
+use crate::specimen::{BugSpec, Route, Specimen, mix};
 use crate::system::{Client, ClientContext, Function, OptionSpec, Options, OptionsError};
 
 /// See the [module](super).
@@ -56,7 +56,7 @@ impl Specimen for MultiLeader {
         let leader = match first_key(operation).filter(|_| settings.conflicts == Conflicts::Avoidance) {
             Some(key) => home(&key, leaders),
             None if settings.roaming => return Route::Any,
-            None => settings.leader_of(asker.preferred, asker.count),
+            None => near(settings, asker.session, asker.count),
         };
         let follower = settings.follower_of(leader, asker.count).filter(|_| settings.read_from_follower && !update);
         Route::Node(follower.unwrap_or(leader))
@@ -67,10 +67,15 @@ impl Specimen for MultiLeader {
             return errand_client::<Self>(context, settings);
         }
         let nodes = &context.cluster.nodes;
-        let leader = settings.leader_of(context.preferred % nodes.len(), nodes.len());
+        let leader = near(&settings, context.session, nodes.len());
         let address = SocketAddr::new(nodes[leader].1, PORT);
         Box::new(OfflineClient::new(context, &settings, leader, address))
     }
+}
+
+/// The leader of the datacentre that a session lives in: drawn for each session, so that those of one workload live in different ones.
+fn near(settings: &Settings, session: u32, nodes: usize) -> usize {
+    settings.leader_of((mix(u64::from(session)) % nodes as u64) as usize, nodes)
 }
 
 /// The key that decides where an operation goes: one that it writes, if it writes any.
