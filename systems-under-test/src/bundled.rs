@@ -2,6 +2,7 @@
 
 use crate::chain::ChainReplication;
 use crate::leaderless::LeaderlessSystem;
+use crate::multi_leader::MultiLeader;
 use crate::raft::RaftSystem;
 use crate::single_leader::{self, SingleLeader};
 use crate::specimen::{Bundled, Specimen};
@@ -13,6 +14,7 @@ pub fn bundled() -> Vec<Box<dyn System>> {
         Box::new(SingleLeader),
         Box::new(Bundled::<ChainReplication>::default()),
         Box::new(Bundled::<LeaderlessSystem>::default()),
+        Box::new(Bundled::<MultiLeader>::default()),
         Box::new(Bundled::<RaftSystem>::default()),
     ]
 }
@@ -29,6 +31,7 @@ pub fn node_main(args: &[String]) -> i32 {
         Some((name, rest)) if name == single_leader::NAME => single_leader::main(rest),
         Some((name, rest)) if name == ChainReplication::NAME => Bundled::<ChainReplication>::main(rest),
         Some((name, rest)) if name == LeaderlessSystem::NAME => Bundled::<LeaderlessSystem>::main(rest),
+        Some((name, rest)) if name == MultiLeader::NAME => Bundled::<MultiLeader>::main(rest),
         Some((name, rest)) if name == RaftSystem::NAME => Bundled::<RaftSystem>::main(rest),
         Some((name, _)) => {
             eprintln!("error: no bundled system is named '{name}'");

@@ -7,6 +7,7 @@
 //! - [`single_leader`]: the first of them: one leader, its log, its followers.
 //! - [`chain`]: chain replication: a head, a tail, and everything on every disk between them.
 //! - [`leaderless`]: quorums of nodes that are all alike.
+//! - [`multi_leader`]: several leaders, each with a log of its own.
 //! - [`raft`]: consensus, the linearizable reference.
 //! - [`specimen`]: everything about being a replicated process except the replication.
 //! - [`parts`]: what the specimens are made of.
@@ -18,6 +19,7 @@ pub mod chain;
 pub mod contract;
 pub mod dial;
 pub mod leaderless;
+pub mod multi_leader;
 pub mod parts;
 pub mod raft;
 pub mod single_leader;

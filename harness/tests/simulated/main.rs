@@ -3,5 +3,6 @@
 
 mod chain;
 mod leaderless;
+mod multi_leader;
 mod raft;
 mod storm;

@@ -25,7 +25,8 @@ use crate::system::{
 /// Nodes listen here, for each other and for clients.
 pub const PORT: u16 = 7000;
 
-type Settings<S> = <<S as Specimen>::Protocol as Protocol>::Settings;
+/// The settings of a specimen.
+pub type Settings<S> = <<S as Specimen>::Protocol as Protocol>::Settings;
 
 /// Who asks, as far as the way to its node depends on that.
 #[derive(Clone, Copy, Debug)]
@@ -73,12 +74,17 @@ pub trait Specimen: Send + Sync + 'static {
 
     /// Makes a client, where [`Specimen::route`] and [`Specimen::manners`] cannot say what it does.
     fn client(context: ClientContext, settings: Settings<Self>) -> Box<dyn Client> {
-        let nodes: Vec<SocketAddr> = context.cluster.nodes.iter().map(|(_, ip)| SocketAddr::new(*ip, PORT)).collect();
-        let asker = Asker { session: context.session, preferred: context.preferred % nodes.len(), count: nodes.len() };
-        let manners = Self::manners(&settings);
-        let routing = Box::new(move |operation: &Operation| Self::route(&settings, asker, operation));
-        Box::new(ErrandClient::new(context, nodes, manners, routing))
+        errand_client::<Self>(context, settings)
     }
+}
+
+/// The client that asks whom [`Specimen::route`] says, by [`Specimen::manners`].
+pub fn errand_client<S: Specimen + ?Sized>(context: ClientContext, settings: Settings<S>) -> Box<dyn Client> {
+    let nodes: Vec<SocketAddr> = context.cluster.nodes.iter().map(|(_, ip)| SocketAddr::new(*ip, PORT)).collect();
+    let asker = Asker { session: context.session, preferred: context.preferred % nodes.len(), count: nodes.len() };
+    let manners = S::manners(&settings);
+    let routing = Box::new(move |operation: &Operation| S::route(&settings, asker, operation));
+    Box::new(ErrandClient::new(context, nodes, manners, routing))
 }
 
 /// A specimen, bundled.

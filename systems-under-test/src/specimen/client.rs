@@ -143,7 +143,7 @@ impl Client for ErrandClient {
 }
 
 /// Tells this client from every other that ever asks the same cluster.
-pub(super) fn fresh_client() -> u64 {
+pub(crate) fn fresh_client() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
