@@ -38,6 +38,12 @@ const OF_THE_PAST: &[Guarantee] = &[
     Guarantee::Serializable,
 ];
 
+/// Leases are counted by these clocks.
+const LEASE_CLOCKS: &[&str] = &["clock-monotonic-drift", "clock-monotonic-freeze", "clock-monotonic-jump"];
+
+const SLOW_LEASE: &str =
+    "a leader whose monotonic clock runs too slowly takes its lease for valid when the others have elected another";
+
 /// See the [module](self).
 pub(super) fn contract(settings: &Settings, nodes: usize) -> Contract {
     let each = Guarantee::ALL.into_iter().map(|guarantee| (guarantee, promise(settings, nodes, guarantee)));
@@ -55,6 +61,7 @@ fn promise(settings: &Settings, nodes: usize, guarantee: Guarantee) -> Promise {
         // A wiped node executes the log, and does not count.
         Guarantee::Recovery | Guarantee::Liveness => unless(&["wipe"], "a node that was wiped does not vote any more"),
         _ if stale && !OF_THE_PAST.contains(&guarantee) => no(STALE),
+        _ if settings.reads == Reads::Lease && !OF_THE_PAST.contains(&guarantee) => unless(LEASE_CLOCKS, SLOW_LEASE),
         _ => unless(&[], ""),
     }
 }
@@ -82,8 +89,18 @@ mod tests {
 
     #[test]
     fn everything_is_promised_under_every_fault_that_does_not_lie() {
-        let every =
-            ["partition", "link", "clients-cut", "kill", "crash", "pause", "clock", "disk", "resources", "hostile"];
+        let every = [
+            "partition",
+            "link",
+            "clients-cut",
+            "kill",
+            "crash",
+            "pause",
+            "clock-jump",
+            "disk",
+            "resources",
+            "hostile",
+        ];
         for set in [&[][..], &[("reads", "lease")], &[("read-from", "any")], &[("sessions", "off")]] {
             for guarantee in Guarantee::ALL {
                 assert!(contract_of(set).promises(guarantee, &every), "{set:?} {guarantee}");
@@ -92,6 +109,15 @@ mod tests {
         }
         assert!(contract_of(&[]).promises(Guarantee::Durability, &["wipe"]));
         assert!(!contract_of(&[]).promises(Guarantee::Liveness, &["wipe"]));
+    }
+
+    #[test]
+    fn leases_need_monotonic_clocks_that_run_and_read_indexes_do_not() {
+        for fault in LEASE_CLOCKS {
+            assert!(contract_of(&[]).promises(Guarantee::Linearizable, &[fault]));
+            assert!(!contract_of(&[("reads", "lease")]).promises(Guarantee::Linearizable, &[fault]));
+            assert!(contract_of(&[("reads", "lease")]).promises(Guarantee::Durability, &[fault]));
+        }
     }
 
     #[test]
