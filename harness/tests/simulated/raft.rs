@@ -3,28 +3,19 @@
 use std::collections::BTreeSet;
 
 use checkers::Observed;
-use histories::Guarantee;
 use systems_under_test::raft::RaftSystem;
 
 use crate::storm::{Storm, run};
 
-const SEEDS: std::ops::Range<u64> = 0..300;
+const SEEDS: std::ops::Range<u64> = 0..120;
 
 /// No promise is broken, and enough happens for that to mean something.
-///
-/// A history that is strictly serializable is causal. Where the two verdicts contradict each other it is the checkers that
-/// disagree, not the store that is wrong: such a row is left to their own tests.
 fn keeps_its_promises(storm: &Storm, seeds: std::ops::Range<u64>) {
     for seed in seeds {
         let outcome = run::<RaftSystem>(storm, seed);
         let rows = &outcome.judgement.guarantees;
-        let strict = [Guarantee::StrictSerializable, Guarantee::Linearizable]
-            .iter()
-            .all(|guarantee| rows.get(guarantee).is_some_and(|row| row.observed == Observed::Held));
-        let implied = |guarantee: Guarantee| strict && guarantee == Guarantee::Causal;
         let broken = rows.iter().filter(|(_, row)| row.promised && row.observed == Observed::Violated);
-        let broken: BTreeSet<&str> =
-            broken.map(|(guarantee, _)| *guarantee).filter(|g| !implied(*g)).map(Guarantee::name).collect();
+        let broken: BTreeSet<&str> = broken.map(|(guarantee, _)| guarantee.name()).collect();
         assert!(broken.is_empty(), "seed {seed} {:?}: {broken:?}\n{}", storm.set, outcome.notes);
         assert!(outcome.ok_count * 4 > outcome.operation_count, "seed {seed}: {} ok", outcome.ok_count);
     }
