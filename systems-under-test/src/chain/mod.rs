@@ -20,7 +20,7 @@
 //! The head numbers updates; every node has a beginning of what the node before it has, and that is the whole proof: *whatever
 //! the tail has, everybody has.* So any member can be lost, all but one of them even, and nothing that was acknowledged is; and a read at the tail
 //! shows nothing that could still be lost. What a node has passed on and not heard an acknowledgement of is **in flight**, and it keeps it
-//! until then ([`history`]).
+//! until then (`history`).
 //!
 //! The load is spread well: each update costs each node one message in and one out, and reads do not disturb the head. Latency is not: it is the sum of
 //! all disks, where a leader with followers waits for the second fastest.
@@ -36,25 +36,25 @@
 //! In the drawing, n2 dies: the head has 6 and 7 in flight to n3, says both again, n3 knows 6 and takes 7.
 //!
 //! Who is in the chain is a **configuration** with a number, its epoch, and everything that is said along the chain names the epoch and is ignored in another.
-//! The paper leaves configurations to a master that never fails. Here all nodes decide them, one consensus for each epoch ([`register`]),
+//! The paper leaves configurations to a master that never fails. Here all nodes decide them, one consensus for each epoch (`register`),
 //! so that a cut in the network can never make two chains: a head that is cut off goes on passing updates to nodes that ignore it, and gets nothing
-//! acknowledged. Who proposes when, and what it may propose, is in [`governing`]; that it is links that count, not nodes, in [`view`].
+//! acknowledged. Who proposes when, and what it may propose, is in `governing`; that it is links that count, not nodes, in `view`.
 //!
 //! # The tail that does not know
 //!
 //! One thing epochs alone do not give: a removed tail that does not know it needs nobody's consent to answer a *read*, from the past. Hence
-//! leases: a node answers only while a majority has promised not to decide on a next chain ([`lease`]). This is why every change of the chain
+//! leases: a node answers only while a majority has promised not to decide on a next chain (`lease`). This is why every change of the chain
 //! takes as long as a lease, `lease = 300ms`, and why one that is shorter makes failover faster and idle nodes chattier.
 //!
 //! # Coming back
 //!
-//! Whoever was left out comes back at the end, with a copy of the last member's state ([`joining`]); its own state is thrown away, since
+//! Whoever was left out comes back at the end, with a copy of the last member's state (`joining`); its own state is thrown away, since
 //! nobody can say which of its updates in flight have happened.
 //!
 //! # Reads at every node
 //!
 //! `reads = craq`: Jeff Terrace and Michael Freedman, *Object Storage on CRAQ*, USENIX ATC 2009. A node that has nothing in flight for a
-//! key answers by itself, else it asks the tail how far it is ([`reads`]). As linearizable as the tail, and reads scale with the chain.
+//! key answers by itself, else it asks the tail how far it is (`reads`). As linearizable as the tail, and reads scale with the chain.
 //!
 //! # What is not here
 //!
@@ -62,7 +62,7 @@
 //! - The paper's tail answers clients itself. Here the head does, when the acknowledgement has come back to it (as in CRAQ): a client
 //!   keeps one connection. It costs half a round more, and an acknowledged update may be read before its client knows.
 //! - One chain for all keys. Systems that scale have many, with the heads spread over the nodes.
-//! - The chain never has less than a majority of the nodes, though it could work with one: [`governing`] says why.
+//! - The chain never has less than a majority of the nodes, though it could work with one: `governing` says why.
 
 mod bugs;
 mod configuration;

@@ -100,7 +100,7 @@ pub struct Settings {
     pub siblings: bool,
     /// Whether stamps are later than whatever a read quorum has seen.
     pub hybrid: bool,
-    /// See [`Repair`].
+    /// See `Repair`.
     pub repair: Repair,
     /// How often trees are compared.
     pub anti_entropy: Option<Micros>,
