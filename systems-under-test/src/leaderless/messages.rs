@@ -18,7 +18,7 @@ pub struct Ticket {
     pub number: u64,
 }
 
-/// See the [module](self).
+/// What nodes say to each other.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Message {

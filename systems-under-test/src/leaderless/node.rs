@@ -17,7 +17,7 @@ use super::stamps::{Actor, Clock};
 use crate::parts::json::Item;
 use crate::specimen::{Ask, Caller, Context, Garbage, Micros, Outcome, Protocol, Seat, State};
 
-/// See the [module](self).
+/// One node: coordinator of what it is asked, and home of its keys.
 #[derive(Debug)]
 pub struct Leaderless {
     pub(super) seat: Seat,

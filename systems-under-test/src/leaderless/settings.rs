@@ -88,7 +88,7 @@ impl Share {
     }
 }
 
-/// See the [module](self).
+/// All settings, understood.
 #[derive(Clone, Debug)]
 pub struct Settings {
     n: Share,
