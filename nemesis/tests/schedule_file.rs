@@ -159,7 +159,11 @@ fn bad_schedules_name_the_line_and_the_remedy() {
             "my.toml:2: unknown field `on-ledaer`",
             "did you mean `on-leader`? docs/guide/schedules.md shows every field",
         ),
-        ("steps = []", "my.toml:1: unknown field `steps`, expected `step` or `liveness`", guide),
+        (
+            "steps = []",
+            "my.toml:1: unknown field `steps`",
+            "did you mean `step`? docs/guide/schedules.md shows every field",
+        ),
         ("[[step]]\nat = 2", &format!("my.toml:2: invalid type: integer `2`, {time}"), guide),
         ("[[step]]\n\nat = '2 sec'", &format!("my.toml:3: invalid value: string \"2 sec\", {time}"), guide),
         ("[[step]]\nat = '2'", &format!("my.toml:2: invalid value: string \"2\", {time}"), guide),
